@@ -1,0 +1,7 @@
+// The one native module, rollout._native. Each part binds itself in a file of its own: a binding
+// converts, checks, releases the GIL and calls; it holds no logic.
+#include "module.h"
+
+PYBIND11_MODULE(_native, m) {
+  m.doc() = "Native core of rollout: environments, batches of them, and tree search.";
+}

@@ -1,0 +1,11 @@
+// Declares the parts of rollout._native: one Bind function a file, all called by module.cc.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+namespace rollout::bindings {
+
+namespace py = pybind11;
+
+}  // namespace rollout::bindings

@@ -1,0 +1,85 @@
+// What an environment is, for the native core.
+//
+// An environment is a struct of static functions over two plain types:
+//
+//   Params  what is fixed for a row's life (a layout, a pole length). Shared and read-only while
+//           stepping; may own memory.
+//   State   the whole world at one instant, its random state included: trivially copyable and of
+//           fixed size, so a snapshot is a memcpy and a batch is one slab.
+//
+// Time limits, autoreset, seeding by row and threading belong to csrc/vec; an environment knows
+// nothing of them. All functions are thread-safe for distinct states and never allocate.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace rollout {
+
+// Where in its life a row stands. All randomness of an environment is a pure function of this
+// (philox.h), except where another package's own stream is promised (numpy_rng.h).
+struct StepKey {
+  std::uint64_t seed = 0;     // the row's own seed: base seed + row number, as Gymnasium gives it
+  std::uint32_t episode = 0;  // episodes begun since the seed was set
+  std::uint32_t step = 0;     // steps taken in this episode; 0 while resetting
+  bool reseeded = false;      // true in the first reset after a seed was given
+};
+
+struct Outcome {
+  double reward = 0.0;
+  bool terminated = false;
+};
+
+// Optional outputs of one step. A null pointer means "not requested" and must cost nothing.
+struct StepExtras {
+  std::uint8_t* events =
+      nullptr;  // [event_rows, event names] counts of this step, zeroed before the call
+  float* signals = nullptr;  // [signal_width] such as a shaped reward a player, zeroed likewise
+};
+
+enum class Dtype : std::uint8_t { kUint8, kInt64, kFloat32, kFloat64 };
+
+// What a batch must know to lay out slabs and spaces. Names become infos and docs in Python.
+struct EnvSpec {
+  std::string id;
+  std::vector<std::int64_t> obs_shape;  // one row
+  Dtype obs_dtype = Dtype::kFloat32;
+  std::vector<double> obs_low, obs_high;  // one value for all, or one an element
+  // a discrete action has action_nvec = {n}; several make a MultiDiscrete; empty means a box
+  std::vector<std::int64_t> action_nvec;
+  bool action_is_scalar = true;  // Discrete rather than MultiDiscrete
+  std::vector<double> action_low, action_high;
+  std::int64_t max_episode_steps = 0;  // 0: no limit
+  std::vector<std::string> event_names;
+  std::int64_t event_rows = 1;            // players, where events are counted a player
+  std::vector<std::string> signal_names;  // one a signal
+  std::vector<std::int64_t> signal_widths;
+};
+
+// The shape that csrc/vec expects of an environment E:
+//
+//   struct E {
+//     using Action = std::int64_t;   // element type of an action row (int64_t or float)
+//     using Obs = float;             // element type of an observation
+//     struct Params { ... };
+//     struct State { ... };          // trivially copyable
+//     static EnvSpec Describe(const Params&);
+//     static void Reset(const Params&, State&, const StepKey&);
+//     static Outcome Step(const Params&, State&, const Action*, const StepKey&, const StepExtras&);
+//     static void Observe(const Params&, const State&, Obs* out);
+//   };
+template <class E>
+concept Environment =
+    std::is_trivially_copyable_v<typename E::State> &&
+    requires(const typename E::Params& params, typename E::State& state, const StepKey& key,
+             const typename E::Action* action, const StepExtras& extras, typename E::Obs* out) {
+      { E::Describe(params) } -> std::same_as<EnvSpec>;
+      { E::Reset(params, state, key) };
+      { E::Step(params, state, action, key, extras) } -> std::same_as<Outcome>;
+      { E::Observe(params, static_cast<const typename E::State&>(state), out) };
+    };
+
+}  // namespace rollout

@@ -1,0 +1,1 @@
+"""A native rollout engine for world models: stepping, imagination and planning."""

@@ -1,0 +1,50 @@
+"""Drive the native build: one extension, `rollout._native`, from csrc/ and bindings/pybind/.
+
+ROLLOUT_WERROR=1 turns warnings into errors (CI sets it).
+"""
+
+import os
+from pathlib import Path
+
+from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
+from setuptools import setup
+
+ROOT = Path(__file__).parent
+SOURCES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("csrc", "bindings/pybind")
+    for path in (ROOT / folder).rglob("*.cc")
+)
+HEADERS = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("csrc", "bindings/pybind")
+    for path in (ROOT / folder).rglob("*.h")
+)
+
+# the baseline is portable x86-64; wider kernels carry a target attribute and are chosen at run time.
+# contraction is off everywhere: some environments promise the exact bits of another package.
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-pthread"]
+if os.environ.get("ROLLOUT_WERROR") == "1":
+    FLAGS.append("-Werror")
+
+
+def stale(obj: str, src: str) -> bool:
+    """Return whether `obj` is older than its source or than any header."""
+    if not os.path.exists(obj):
+        return True
+    built = os.path.getmtime(obj)
+    return any(os.path.getmtime(path) > built for path in [src, *HEADERS])
+
+
+native = Pybind11Extension(
+    "rollout._native",
+    SOURCES,
+    include_dirs=["csrc"],
+    depends=HEADERS,
+    cxx_std=20,
+    extra_compile_args=FLAGS,
+    extra_link_args=["-pthread"],
+)
+
+with ParallelCompile("ROLLOUT_BUILD_JOBS", default=0, needs_recompile=stale):
+    setup(ext_modules=[native], cmdclass={"build_ext": build_ext})
