@@ -21,7 +21,7 @@ HEADERS = sorted(
     for path in (ROOT / folder).rglob("*.h")
 )
 
-# the baseline is portable x86-64; wider kernels carry a target attribute and are chosen at run time.
+# the baseline is portable x86-64; wider kernels carry a target attribute, chosen at run time.
 # contraction is off everywhere: some environments promise the exact bits of another package.
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-pthread"]
 if os.environ.get("ROLLOUT_WERROR") == "1":
@@ -36,6 +36,16 @@ def stale(obj: str, src: str) -> bool:
     return any(os.path.getmtime(path) > built for path in [src, *HEADERS])
 
 
+class BuildExt(build_ext):
+    """Keep the object files of an editable build, so that the next one compiles what changed."""
+
+    def finalize_options(self) -> None:
+        """Replace the temporary folder that setuptools gives an editable build."""
+        super().finalize_options()
+        if self.inplace or self.editable_mode:
+            self.build_temp = "build/inplace"
+
+
 native = Pybind11Extension(
     "rollout._native",
     SOURCES,
@@ -47,4 +57,4 @@ native = Pybind11Extension(
 )
 
 with ParallelCompile("ROLLOUT_BUILD_JOBS", default=0, needs_recompile=stale):
-    setup(ext_modules=[native], cmdclass={"build_ext": build_ext})
+    setup(ext_modules=[native], cmdclass={"build_ext": BuildExt})

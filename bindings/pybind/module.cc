@@ -4,4 +4,5 @@
 
 PYBIND11_MODULE(_native, m) {
   m.doc() = "Native core of rollout: environments, batches of them, and tree search.";
+  rollout::bindings::BindBuildInfo(m);
 }

@@ -8,4 +8,6 @@ namespace rollout::bindings {
 
 namespace py = pybind11;
 
+void BindBuildInfo(py::module_& m);
+
 }  // namespace rollout::bindings
