@@ -10,7 +10,7 @@ VENV ?= .venv
 ARGS ?=
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 NATIVE := $(shell find csrc bindings -name '*.cc' -o -name '*.h' 2>/dev/null)
 CPP := $(filter %.cc %.h,$(NATIVE))
 
