@@ -1,4 +1,8 @@
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 class _BuildInfo(TypedDict):
     """compiler: name and version; cplusplus: two digits of the year; simd: "avx2" or "baseline"."""
@@ -9,3 +13,153 @@ class _BuildInfo(TypedDict):
 
 def build_info() -> _BuildInfo:
     """Return the compiler, the C++ standard and the SIMD level in use here."""
+
+def hardware_threads() -> int:
+    """Return how many processors this process may use."""
+
+def simd_level() -> str:
+    """Return the vector instructions in use: 'avx2' or 'baseline'."""
+
+def set_simd_level(level: str) -> None:
+    """Choose the vector instructions for the whole process; results are the same for each.
+
+    Raises ValueError for a level that this processor lacks.
+    """
+
+def philox4x32(counter: Sequence[int], key: Sequence[int]) -> list[int]:
+    """Return one block of Philox4x32-10: 4 words from a counter of 4 and a key of 2, all uint32."""
+
+def philox_doubles(
+    seed: int, episode: int, step: int, site: int, count: int
+) -> NDArray[np.float64]:
+    """Return the first `count` uniform numbers in [0, 1) of one site's stream."""
+
+def philox_below(
+    seed: int, episode: int, step: int, site: int, n: int, count: int
+) -> NDArray[np.uint64]:
+    """Return the first `count` uniform integers in [0, n) of one site's stream."""
+
+def numpy_words(seed: int, count: int) -> NDArray[np.uint64]:
+    """Return the first `count` raw words of NumPy's PCG64(SeedSequence(seed)), made natively."""
+
+class ThreadPool:
+    """A persistent pool of `num_threads` threads, the caller included, as the engine uses it."""
+
+    def __init__(self, num_threads: int) -> None:
+        """Make a pool; its threads start with the first loop that needs them."""
+
+    def add_one(self, counts: NDArray[np.int64], grain: int, fail_at: int = ...) -> None:
+        """Add 1 to each count in chunks of `grain` over the pool.
+
+        Raises RuntimeError from the row `fail_at`; the pool stays usable.
+        """
+
+class _EnvFacts(TypedDict):
+    """What `EnvBatch.describe` tells; bounds hold one value for all elements, or one each."""
+
+    obs_shape: tuple[int, ...]
+    obs_dtype: np.dtype[Any]
+    obs_low: list[float]
+    obs_high: list[float]
+    action_nvec: list[int]
+    action_is_scalar: bool
+    action_low: list[float]
+    action_high: list[float]
+    max_episode_steps: int
+    event_names: tuple[str, ...]
+    event_rows: int
+    signal_names: tuple[str, ...]
+    signal_widths: tuple[int, ...]
+    keywords: str
+    row_bytes: int
+
+_Outputs = tuple[
+    NDArray[Any],
+    NDArray[np.float64],
+    NDArray[np.bool_],
+    NDArray[np.bool_],
+    NDArray[np.uint8] | None,
+    NDArray[np.float32] | None,
+    NDArray[np.bool_] | None,
+    NDArray[Any] | None,
+]
+
+def environments() -> dict[str, str]:
+    """Return the native environments: id -> one line of what it is."""
+
+class EnvBatch:
+    """Rows of one environment, stepped over a thread pool.
+
+    Trusts its callers in row numbers and in blobs: `rollout.envs.VectorEnv` checks them.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        num_envs: int,
+        num_threads: int,
+        mode: int,
+        events: bool,
+        copy: bool,
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Make the rows of environment `id`, none of them reset yet.
+
+        mode: 0 next step, 1 same step, 2 disabled. Raises ValueError or TypeError for kwargs that
+        the environment does not take.
+        """
+
+    def describe(self) -> _EnvFacts:
+        """Return shapes, bounds, names and sizes."""
+
+    def reset(
+        self,
+        seeds: NDArray[np.uint64] | None,
+        seeded: NDArray[np.bool_] | None,
+        mask: NDArray[np.bool_] | None,
+        entropy: int,
+    ) -> NDArray[Any]:
+        """Reset the rows in `mask`; return the observation of every row.
+
+        Row i takes seeds[i] where `seeded`; one that never had a seed takes entropy + i.
+        """
+
+    def step(self, actions: ArrayLike) -> _Outputs:
+        """Step every row once.
+
+        Returns obs, reward, terminated, truncated, then events, signals, stepped and final_obs or
+        None. Raises TypeError or ValueError for the first bad action.
+        """
+
+    def read(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return a copy of rows, [len(index), row_bytes]."""
+
+    def write(self, rows: NDArray[np.uint8], index: NDArray[np.int64]) -> None:
+        """Overwrite row index[k] by rows[k]."""
+
+    def step_rows(
+        self, rows: NDArray[np.uint8], actions: ArrayLike
+    ) -> tuple[NDArray[np.uint8], _Outputs]:
+        """Step rows that are not in the batch; return them after the step, and its outputs."""
+
+    def observe_rows(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the observations of rows that are not in the batch."""
+
+    def get_state(self, row: int) -> dict[str, Any]:
+        """Return a row's state in readable form."""
+
+    def set_state(self, row: int, state: dict[str, Any]) -> None:
+        """Set a row's state from one like `get_state`'s. Raises ValueError if it is not."""
+
+    def seeds(self) -> NDArray[np.uint64]:
+        """Return the seed of every row."""
+
+    def first_not_begun(self) -> int:
+        """Return the first row that was never reset, or -1."""
+
+    def first_ended(self) -> int:
+        """Return the first row whose episode has ended, or -1."""
+
+    @property
+    def num_threads(self) -> int:
+        """How many threads step the rows."""

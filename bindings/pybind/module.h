@@ -9,5 +9,7 @@ namespace rollout::bindings {
 namespace py = pybind11;
 
 void BindBuildInfo(py::module_& m);
+void BindCore(py::module_& m);
+void BindVec(py::module_& m);
 
 }  // namespace rollout::bindings

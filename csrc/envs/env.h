@@ -23,8 +23,8 @@ namespace rollout {
 // (philox.h), except where another package's own stream is promised (numpy_rng.h).
 struct StepKey {
   std::uint64_t seed = 0;     // the row's own seed: base seed + row number, as Gymnasium gives it
-  std::uint32_t episode = 0;  // episodes begun since the seed was set
-  std::uint32_t step = 0;     // steps taken in this episode; 0 while resetting
+  std::uint32_t episode = 0;  // 0 for the first episode of the seed, then 1, 2, ...
+  std::uint32_t step = 0;     // 0 while resetting, 1 in the first step of the episode
   bool reseeded = false;      // true in the first reset after a seed was given
 };
 
@@ -71,6 +71,14 @@ struct EnvSpec {
 //     static Outcome Step(const Params&, State&, const Action*, const StepKey&, const StepExtras&);
 //     static void Observe(const Params&, const State&, Obs* out);
 //   };
+//
+// and may also have
+//
+//     static constexpr std::size_t kGrainRows;   // rows worth handing to a thread: about 5 us of
+//     work static void StepMany(const Params&, State* const*, const Action* const*, Outcome*,
+//     size_t n);
+//                                                // Step for n rows, the same bits, no key or
+//                                                extras
 template <class E>
 concept Environment =
     std::is_trivially_copyable_v<typename E::State> &&

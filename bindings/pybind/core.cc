@@ -1,0 +1,96 @@
+// What the core tells about the machine, and what tests need to look inside it.
+#include <pybind11/stl.h>
+
+#include <stdexcept>
+#include <string>
+
+#include "core/philox.h"
+#include "core/simd.h"
+#include "core/thread_pool.h"
+#include "envs/numpy_rng.h"
+#include "module.h"
+
+namespace rollout::bindings {
+namespace {
+
+const char* Name(SimdLevel level) { return level == SimdLevel::kAvx2 ? "avx2" : "baseline"; }
+
+void SetSimdLevel(const std::string& name) {
+  const SimdLevel level = name == "avx2" ? SimdLevel::kAvx2 : SimdLevel::kBaseline;
+  if (name != Name(level) || level > SupportedSimd()) {
+    throw py::value_error("level: expected 'baseline'" +
+                          std::string(SupportedSimd() == SimdLevel::kAvx2 ? " or 'avx2'" : "") +
+                          " on this processor, got '" + name + "'");
+  }
+  SetActiveSimd(level);
+}
+
+PhiloxCounter PhiloxBlock(PhiloxCounter counter, PhiloxKey key) { return Philox4x32(counter, key); }
+
+// One loop that adds 1 to each of n counts; row `fail_at`, if there is one, throws when it is met.
+void AddOne(ThreadPool& pool, py::array_t<std::int64_t, py::array::c_style>& counts,
+            std::size_t grain, std::int64_t fail_at) {
+  std::int64_t* out = counts.mutable_data();
+  const auto n = static_cast<std::size_t>(counts.size());
+  const py::gil_scoped_release release;
+  pool.ParallelFor(n, grain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      if (static_cast<std::int64_t>(i) == fail_at) {
+        throw std::runtime_error("row " + std::to_string(i) + " failed");
+      }
+      // a loop inside a loop runs inline
+      pool.ParallelFor(1, 0, [&](std::size_t, std::size_t) { ++out[i]; });
+    }
+  });
+}
+
+py::array_t<std::uint64_t> PhiloxBelow(std::uint64_t seed, std::uint32_t episode,
+                                       std::uint32_t step, std::uint32_t site, std::uint32_t n,
+                                       py::ssize_t count) {
+  PhiloxStream stream(seed, episode, step, site);
+  py::array_t<std::uint64_t> out(count);
+  for (py::ssize_t i = 0; i < count; ++i) out.mutable_data()[i] = stream.Below(n);
+  return out;
+}
+
+py::array_t<double> PhiloxDoubles(std::uint64_t seed, std::uint32_t episode, std::uint32_t step,
+                                  std::uint32_t site, py::ssize_t count) {
+  PhiloxStream stream(seed, episode, step, site);
+  py::array_t<double> out(count);
+  for (py::ssize_t i = 0; i < count; ++i) out.mutable_data()[i] = stream.NextDouble();
+  return out;
+}
+
+py::array_t<std::uint64_t> NumpyWords(std::uint64_t seed, py::ssize_t count) {
+  NumpyGenerator generator;
+  generator.Seed(seed);
+  py::array_t<std::uint64_t> out(count);
+  for (py::ssize_t i = 0; i < count; ++i) out.mutable_data()[i] = generator.Next64();
+  return out;
+}
+
+}  // namespace
+
+void BindCore(py::module_& m) {
+  m.def("hardware_threads", &HardwareThreads, "Return how many processors this process may use.");
+  m.def(
+      "simd_level", [] { return Name(ActiveSimd()); },
+      "Return the vector instructions in use: 'avx2' or 'baseline'.");
+  m.def("set_simd_level", &SetSimdLevel, py::arg("level"),
+        "Choose the vector instructions; results are the same for each.");
+  m.def("philox4x32", &PhiloxBlock, py::arg("counter"), py::arg("key"),
+        "Return one block of Philox4x32-10.");
+  m.def("philox_doubles", &PhiloxDoubles, py::arg("seed"), py::arg("episode"), py::arg("step"),
+        py::arg("site"), py::arg("count"), "Return the first uniform numbers of one site.");
+  m.def("philox_below", &PhiloxBelow, py::arg("seed"), py::arg("episode"), py::arg("step"),
+        py::arg("site"), py::arg("n"), py::arg("count"),
+        "Return the first uniform integers below n of one site.");
+  m.def("numpy_words", &NumpyWords, py::arg("seed"), py::arg("count"),
+        "Return the first raw words of NumPy's PCG64(SeedSequence(seed)), made here.");
+  py::class_<ThreadPool>(m, "ThreadPool", "A persistent pool of threads, as the engine uses it.")
+      .def(py::init<int>(), py::arg("num_threads"))
+      .def("add_one", &AddOne, py::arg("counts"), py::arg("grain"), py::arg("fail_at") = -1,
+           "Add 1 to each count, over the pool; the row fail_at raises instead.");
+}
+
+}  // namespace rollout::bindings

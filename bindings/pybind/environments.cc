@@ -1,0 +1,16 @@
+// The list of environments. To add one: write its header in csrc/envs, its entry in a file here,
+// and name the entry twice below.
+#include "vec.h"
+
+namespace rollout::bindings {
+
+EnvEntry CartPoleEntry();
+
+const std::vector<EnvEntry>& Environments() {
+  static const std::vector<EnvEntry> entries = {
+      CartPoleEntry(),
+  };
+  return entries;
+}
+
+}  // namespace rollout::bindings

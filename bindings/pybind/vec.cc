@@ -1,0 +1,450 @@
+// Batches of environments: checks what Python hands over, allocates what it gets back.
+#include "vec.h"
+
+#include <pybind11/stl.h>
+
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <sstream>
+
+namespace rollout::bindings {
+
+// keywords -------------------------------------------------------------------------------------
+
+py::object Kwargs::Take(const char* name, py::object otherwise) {
+  const py::object value = values_.contains(name) ? values_.attr("pop")(name) : otherwise;
+  resolved_[name] = py::repr(value).cast<std::string>();
+  return value;
+}
+
+void Kwargs::Refuse(const char* name, const std::string& rule, const py::object& value) const {
+  throw py::value_error(id_ + ": " + name + ": expected " + rule + ", got " +
+                        py::repr(value).cast<std::string>());
+}
+
+std::int64_t Kwargs::Int(const char* name, std::int64_t otherwise, std::int64_t low,
+                         std::int64_t high) {
+  const py::object value = Take(name, py::int_(otherwise));
+  std::string rule = "an integer";
+  if (low != INT64_MIN) rule += " >= " + std::to_string(low);
+  if (high != INT64_MAX) {
+    rule += (low != INT64_MIN ? " and <= " : " <= ") + std::to_string(high);
+  }
+  if (py::isinstance<py::bool_>(value) || !PyIndex_Check(value.ptr())) Refuse(name, rule, value);
+  const auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+  int overflow = 0;
+  const std::int64_t out = PyLong_AsLongLongAndOverflow(whole.ptr(), &overflow);
+  if (overflow != 0 || out < low || out > high) Refuse(name, rule, value);
+  return out;
+}
+
+double Kwargs::Double(const char* name, double otherwise, double low, double high) {
+  const py::object value = Take(name, py::float_(otherwise));
+  std::ostringstream rule;
+  rule << "a number in [" << low << ", " << high << "]";
+  const double out = PyFloat_AsDouble(value.ptr());
+  if (PyErr_Occurred() != nullptr) {
+    PyErr_Clear();
+    Refuse(name, rule.str(), value);
+  }
+  if (!(out >= low && out <= high)) Refuse(name, rule.str(), value);
+  return out;
+}
+
+bool Kwargs::Bool(const char* name, bool otherwise) {
+  const py::object value = Take(name, py::bool_(otherwise));
+  if (!py::isinstance<py::bool_>(value)) Refuse(name, "True or False", value);
+  return value.cast<bool>();
+}
+
+std::string Kwargs::String(const char* name, const std::string& otherwise) {
+  const py::object value = Take(name, py::str(otherwise));
+  if (!py::isinstance<py::str>(value)) Refuse(name, "a string", value);
+  return value.cast<std::string>();
+}
+
+std::size_t Kwargs::Choice(const char* name, const std::vector<std::string>& choices,
+                           std::size_t otherwise) {
+  const py::object value = Take(name, py::str(choices[otherwise]));
+  std::string rule = "one of";
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (py::isinstance<py::str>(value) && value.cast<std::string>() == choices[i]) return i;
+    rule += (i == 0 ? " '" : ", '") + choices[i] + "'";
+  }
+  Refuse(name, rule, value);
+}
+
+py::object Kwargs::Object(const char* name) { return Take(name, py::none()); }
+
+std::string Kwargs::Resolved() const {
+  std::string out;
+  for (const auto& [name, value] : resolved_) out += name + "=" + value + ";";
+  return out;
+}
+
+void Kwargs::RefuseRest() const {
+  for (const auto& [key, value] : values_) {
+    const std::string name = py::str(key);
+    std::string message = id_ + ": unexpected keyword '" + name + "'; it takes ";
+    py::list known;
+    for (const auto& [taken, unused] : resolved_) {
+      message += (known.empty() ? "" : ", ") + taken;
+      known.append(taken);
+    }
+    const py::list close = py::module_::import("difflib").attr("get_close_matches")(name, known);
+    if (!close.empty()) message += "; did you mean '" + close[0].cast<std::string>() + "'?";
+    throw py::type_error(message);
+  }
+}
+
+namespace {
+
+// actions --------------------------------------------------------------------------------------
+
+std::string Shape(const std::vector<py::ssize_t>& shape) {
+  std::string out = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  }
+  return out + "]";
+}
+
+// The actions of n rows as the kernel reads them: converted where that loses nothing, else refused.
+py::array CheckActions(const Kernel& kernel, const py::object& given, std::size_t n) {
+  const EnvSpec& spec = kernel.spec();
+  const bool discrete = !spec.action_nvec.empty();
+  std::vector<py::ssize_t> want = {static_cast<py::ssize_t>(n)};
+  if (!discrete || !spec.action_is_scalar) {
+    want.push_back(static_cast<py::ssize_t>(kernel.action_size()));
+  }
+  const std::string expected =
+      "actions: expected " + Shape(want) + (discrete ? " int64" : " float32");
+
+  const py::array any = py::array::ensure(given);
+  if (!any) {
+    PyErr_Clear();
+    throw py::type_error(expected + ", got " + py::repr(py::type::of(given)).cast<std::string>() +
+                         ", which is not an array; pass a NumPy array");
+  }
+  const char kind = any.dtype().kind();
+  const std::string got = Shape({any.shape(), any.shape() + any.ndim()}) + " " +
+                          py::str(any.dtype()).cast<std::string>();
+  if (!(kind == 'i' || kind == 'u' || (kind == 'f' && !discrete))) {
+    throw py::type_error(expected + ", got " + got +
+                         (discrete ? "; convert with actions.astype(np.int64)" : ""));
+  }
+  if (!std::equal(want.begin(), want.end(), any.shape(), any.shape() + any.ndim())) {
+    throw py::value_error(expected + ", got " + got + "; one action a row");
+  }
+
+  const std::size_t width = kernel.action_size();
+  if (!discrete) {
+    py::array_t<float, py::array::c_style | py::array::forcecast> cast(any);
+    for (std::size_t k = 0; k < n * width; ++k) {
+      if (!std::isfinite(cast.data()[k])) {
+        throw py::value_error(expected + ", all finite, got " + std::to_string(cast.data()[k]) +
+                              " in row " + std::to_string(k / width));
+      }
+    }
+    return cast;
+  }
+  py::array_t<std::int64_t, py::array::c_style | py::array::forcecast> cast(any);
+  const std::int64_t* values = cast.data();
+  for (std::size_t part = 0; part < width; ++part) {
+    const auto choices = static_cast<std::uint64_t>(spec.action_nvec[part]);
+    // as unsigned, a negative number is out of range too; no early exit, so that this vectorises
+    std::uint64_t largest = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      largest = std::max(largest, static_cast<std::uint64_t>(values[i * width + part]));
+    }
+    if (largest < choices) continue;
+    std::size_t row = 0;
+    while (static_cast<std::uint64_t>(values[row * width + part]) < choices) ++row;
+    throw py::value_error(expected + " in 0.." + std::to_string(choices - 1) + ", got " +
+                          std::to_string(values[row * width + part]) + " in row " +
+                          std::to_string(row) +
+                          (width > 1 ? ", element " + std::to_string(part) : std::string()));
+  }
+  return cast;
+}
+
+// outputs --------------------------------------------------------------------------------------
+
+py::dtype DtypeOf(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kUint8:
+      return py::dtype::of<std::uint8_t>();
+    case Dtype::kInt64:
+      return py::dtype::of<std::int64_t>();
+    case Dtype::kFloat32:
+      return py::dtype::of<float>();
+    case Dtype::kFloat64:
+      break;
+  }
+  return py::dtype::of<double>();
+}
+
+using ArrayShape = std::vector<py::ssize_t>;
+
+py::array NewObs(const EnvSpec& spec, std::size_t n) {
+  ArrayShape shape = {static_cast<py::ssize_t>(n)};
+  shape.insert(shape.end(), spec.obs_shape.begin(), spec.obs_shape.end());
+  return py::array(DtypeOf(spec.obs_dtype), std::move(shape));
+}
+
+enum Output : std::size_t {
+  kObs,
+  kReward,
+  kTerminated,
+  kTruncated,
+  kEvents,
+  kSignals,
+  kStepped,
+  kFinalObs
+};
+
+// The arrays of one step in the order of Output; what is not wanted is left null.
+std::vector<py::array> NewOutputs(const Kernel& kernel, std::size_t n, bool events,
+                                  bool final_obs) {
+  const EnvSpec& spec = kernel.spec();
+  const auto rows = static_cast<py::ssize_t>(n);
+  std::vector<py::array> out = {NewObs(spec, n), py::array_t<double>(rows), py::array_t<bool>(rows),
+                                py::array_t<bool>(rows)};
+  out.resize(kFinalObs + 1, py::reinterpret_steal<py::array>(py::handle()));
+  if (events && kernel.event_size() > 0) {
+    ArrayShape shape = {rows};
+    if (spec.event_rows > 1) shape.push_back(spec.event_rows);
+    shape.push_back(static_cast<py::ssize_t>(spec.event_names.size()));
+    out[kEvents] = py::array_t<std::uint8_t>(std::move(shape));
+  }
+  if (kernel.signal_size() > 0) {
+    out[kSignals] =
+        py::array_t<float>(ArrayShape{rows, static_cast<py::ssize_t>(kernel.signal_size())});
+  }
+  if (out[kEvents] || out[kSignals]) out[kStepped] = py::array_t<bool>(rows);
+  if (final_obs) out[kFinalObs] = NewObs(spec, n);
+  return out;
+}
+
+StepOutputs Pointers(std::vector<py::array>& arrays) {
+  const auto data = [&arrays](Output field) {
+    return arrays[field] ? arrays[field].mutable_data() : nullptr;
+  };
+  return {data(kObs),
+          static_cast<double*>(data(kReward)),
+          static_cast<bool*>(data(kTerminated)),
+          static_cast<bool*>(data(kTruncated)),
+          static_cast<std::uint8_t*>(data(kEvents)),
+          static_cast<float*>(data(kSignals)),
+          static_cast<bool*>(data(kStepped)),
+          data(kFinalObs)};
+}
+
+py::object OrNone(const py::array& array) { return array ? py::object(array) : py::none(); }
+
+py::tuple AsTuple(const std::vector<py::array>& a) {
+  return py::make_tuple(a[kObs], a[kReward], a[kTerminated], a[kTruncated], OrNone(a[kEvents]),
+                        OrNone(a[kSignals]), OrNone(a[kStepped]), OrNone(a[kFinalObs]));
+}
+
+// the batch ------------------------------------------------------------------------------------
+
+using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
+using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
+using Mask = py::array_t<bool, py::array::c_style>;
+using Index = py::array_t<std::int64_t, py::array::c_style>;
+
+std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int num_threads,
+                               int mode, bool events, bool copy, const py::dict& values) {
+  for (const EnvEntry& entry : Environments()) {
+    if (entry.id != id) continue;
+    Kwargs kwargs(id, py::dict(values.attr("copy")()));
+    std::shared_ptr<const Kernel> kernel = entry.make(kwargs);
+    kwargs.RefuseRest();
+    return std::unique_ptr<EnvBatch>(new EnvBatch{&entry,
+                                                  kwargs.Resolved(),
+                                                  Batch(std::move(kernel), num_envs, num_threads),
+                                                  static_cast<Autoreset>(mode),
+                                                  events,
+                                                  copy,
+                                                  {}});
+  }
+  throw py::value_error("id: no native environment is called '" + id + "'");
+}
+
+py::array Reset(EnvBatch& self, const std::optional<Seeds>& seeds,
+                const std::optional<Mask>& seeded, const std::optional<Mask>& mask,
+                std::uint64_t entropy) {
+  const ResetRequest request{seeds ? seeds->data() : nullptr, seeded ? seeded->data() : nullptr,
+                             mask ? mask->data() : nullptr, entropy};
+  py::array obs = NewObs(self.batch.kernel().spec(), self.batch.num_rows());
+  void* out = obs.mutable_data();
+  const py::gil_scoped_release release;
+  self.batch.Reset(request, out);
+  return obs;
+}
+
+py::tuple Step(EnvBatch& self, const py::object& given) {
+  const py::array actions = CheckActions(self.batch.kernel(), given, self.batch.num_rows());
+  std::vector<py::array> fresh;
+  std::vector<py::array>& arrays = self.copy ? fresh : self.outputs;
+  if (arrays.empty()) {
+    arrays = NewOutputs(self.batch.kernel(), self.batch.num_rows(), self.events,
+                        self.mode == Autoreset::kSameStep);
+  }
+  const StepOutputs out = Pointers(arrays);
+  const void* acts = actions.data();
+  {
+    const py::gil_scoped_release release;
+    self.batch.Step(acts, self.mode, out);
+  }
+  return AsTuple(arrays);
+}
+
+std::span<const std::int64_t> Span(const Index& index) {
+  return {index.data(), static_cast<std::size_t>(index.size())};
+}
+
+Bytes Read(const EnvBatch& self, const Index& index) {
+  Bytes out({index.size(), static_cast<py::ssize_t>(self.batch.kernel().row_bytes())});
+  self.batch.Read(Span(index), reinterpret_cast<std::byte*>(out.mutable_data()));
+  return out;
+}
+
+void Write(EnvBatch& self, const Bytes& rows, const Index& index) {
+  self.batch.Write(Span(index), reinterpret_cast<const std::byte*>(rows.data()));
+}
+
+// a copy of rows that starts where rows must start
+Bytes Aligned(const Bytes& rows) {
+  Bytes copy({rows.shape(0), rows.shape(1)});
+  std::memcpy(copy.mutable_data(), rows.data(), static_cast<std::size_t>(rows.nbytes()));
+  return copy;
+}
+
+py::tuple StepRows(EnvBatch& self, const Bytes& rows, const py::object& given) {
+  const auto n = static_cast<std::size_t>(rows.shape(0));
+  const py::array actions = CheckActions(self.batch.kernel(), given, n);
+  Bytes next = Aligned(rows);
+  std::vector<py::array> arrays = NewOutputs(self.batch.kernel(), n, true, false);
+  const StepOutputs out = Pointers(arrays);
+  auto* slab = reinterpret_cast<std::byte*>(next.mutable_data());
+  const void* acts = actions.data();
+  {
+    const py::gil_scoped_release release;
+    self.batch.StepRows(slab, n, acts, out);
+  }
+  return py::make_tuple(next, AsTuple(arrays));
+}
+
+py::array ObserveRows(EnvBatch& self, const Bytes& rows) {
+  const Bytes aligned = Aligned(rows);
+  const auto n = static_cast<std::size_t>(rows.shape(0));
+  py::array obs = NewObs(self.batch.kernel().spec(), n);
+  const auto* slab = reinterpret_cast<const std::byte*>(aligned.data());
+  void* out = obs.mutable_data();
+  const py::gil_scoped_release release;
+  self.batch.ObserveRows(slab, n, out);
+  return obs;
+}
+
+py::dict GetState(const EnvBatch& self, std::size_t i) {
+  return self.entry->get_state(self.batch.kernel(), self.batch.row(i));
+}
+
+void SetState(EnvBatch& self, std::size_t i, const py::dict& state) {
+  const py::dict now = GetState(self, i);
+  for (const auto& [key, value] : now) {
+    if (!state.contains(key)) {
+      throw py::value_error("state of row " + std::to_string(i) + ": the key '" +
+                            py::str(key).cast<std::string>() +
+                            "' is missing; start from get_attr('state')");
+    }
+  }
+  for (const auto& [key, value] : state) {
+    if (!now.contains(key)) {
+      throw py::value_error("state of row " + std::to_string(i) + ": unknown key " +
+                            py::repr(key).cast<std::string>());
+    }
+  }
+  // write to a copy, so that a refused dict changes nothing
+  const std::size_t bytes = self.batch.kernel().row_bytes();
+  Bytes copy(static_cast<py::ssize_t>(bytes));
+  auto* row = reinterpret_cast<std::byte*>(copy.mutable_data());
+  std::memcpy(row, self.batch.row(i), bytes);
+  Kernel::Header(row).terminated = Kernel::Header(row).truncated = 0;
+  self.entry->set_state(self.batch.kernel(), row, state);
+  std::memcpy(self.batch.row(i), row, bytes);
+}
+
+Seeds RowSeeds(const EnvBatch& self) {
+  const auto n = self.batch.num_rows();
+  Seeds out(static_cast<py::ssize_t>(n));
+  for (std::size_t i = 0; i < n; ++i) {
+    out.mutable_data()[i] = Kernel::Header(self.batch.row(i)).seed;
+  }
+  return out;
+}
+
+py::dict Describe(const EnvBatch& self) {
+  const EnvSpec& spec = self.batch.kernel().spec();
+  py::dict out;
+  out["obs_shape"] = py::tuple(py::cast(spec.obs_shape));
+  out["obs_dtype"] = DtypeOf(spec.obs_dtype);
+  out["obs_low"] = spec.obs_low;
+  out["obs_high"] = spec.obs_high;
+  out["action_nvec"] = spec.action_nvec;
+  out["action_is_scalar"] = spec.action_is_scalar;
+  out["action_low"] = spec.action_low;
+  out["action_high"] = spec.action_high;
+  out["max_episode_steps"] = spec.max_episode_steps;
+  out["event_names"] = py::tuple(py::cast(spec.event_names));
+  out["event_rows"] = spec.event_rows;
+  out["signal_names"] = py::tuple(py::cast(spec.signal_names));
+  out["signal_widths"] = py::tuple(py::cast(spec.signal_widths));
+  out["keywords"] = self.keywords;
+  out["row_bytes"] = self.batch.kernel().row_bytes();
+  return out;
+}
+
+}  // namespace
+
+void BindVec(py::module_& m) {
+  m.def(
+      "environments",
+      [] {
+        py::dict out;
+        for (const EnvEntry& entry : Environments()) out[py::str(entry.id)] = entry.summary;
+        return out;
+      },
+      "Return the native environments: id -> one line of what it is.");
+  py::class_<EnvBatch>(m, "EnvBatch", "Rows of one environment, stepped over a thread pool.")
+      .def(py::init(&Make), py::arg("id"), py::arg("num_envs"), py::arg("num_threads"),
+           py::arg("mode"), py::arg("events"), py::arg("copy"), py::arg("kwargs"))
+      .def("describe", &Describe, "Return shapes, bounds, names and sizes.")
+      .def("reset", &Reset, py::arg("seeds"), py::arg("seeded"), py::arg("mask"),
+           py::arg("entropy"), "Reset rows; return the observation of every row.")
+      .def("step", &Step, py::arg("actions"), "Step every row once.")
+      .def("read", &Read, py::arg("index"), "Return a copy of rows as bytes.")
+      .def("write", &Write, py::arg("rows"), py::arg("index"), "Overwrite rows by bytes.")
+      .def("step_rows", &StepRows, py::arg("rows"), py::arg("actions"),
+           "Step rows that are not in the batch.")
+      .def("observe_rows", &ObserveRows, py::arg("rows"),
+           "Return the observations of rows that are not in the batch.")
+      .def("get_state", &GetState, py::arg("row"), "Return a row's state in readable form.")
+      .def("set_state", &SetState, py::arg("row"), py::arg("state"),
+           "Set a row's state from what get_state returned.")
+      .def("seeds", &RowSeeds, "Return the seed of every row.")
+      .def(
+          "first_not_begun", [](const EnvBatch& self) { return self.batch.FirstNotBegun(); },
+          "Return the first row that was never reset, or -1.")
+      .def(
+          "first_ended", [](const EnvBatch& self) { return self.batch.FirstEnded(); },
+          "Return the first row whose episode has ended, or -1.")
+      .def_property_readonly(
+          "num_threads", [](const EnvBatch& self) { return self.batch.num_threads(); },
+          "How many threads step the rows.");
+}
+
+}  // namespace rollout::bindings

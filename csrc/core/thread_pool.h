@@ -1,0 +1,58 @@
+// A persistent pool that runs one loop over rows at a time, in chunks.
+//
+// The caller works too, so a pool of n threads owns n - 1 workers, started at the first loop that
+// needs them; a pool of one never starts any. Chunks are handed out by a counter: which thread
+// takes which chunk is not fixed, so a loop body must depend on its rows alone. An exception in a
+// body stops the hand-out, reaches the caller, and leaves the pool usable. A loop inside a loop, or
+// one that fits in one chunk, runs inline. After fork the child starts workers of its own.
+//
+// ParallelFor may be called from any thread; loops of one pool run one after another. An idle
+// worker spins a little, then sleeps: back-to-back loops pay no wake-up, idle pools no power.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+namespace rollout {
+
+// Processors that this process may run on.
+int HardwareThreads();
+
+class ThreadPool {
+ public:
+  explicit ThreadPool(int num_threads);  // total, the caller included; at least 1
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int num_threads() const { return num_threads_; }
+
+  // Calls body(begin, end) on chunks of `grain` rows that together cover [0, n).
+  template <class Body>
+  void ParallelFor(std::size_t n, std::size_t grain, Body&& body) {
+    if (num_threads_ == 1 || n <= grain) {
+      if (n > 0) body(std::size_t{0}, n);
+      return;
+    }
+    using Plain = std::remove_reference_t<Body>;
+    Run(
+        n, grain,
+        [](void* context, std::size_t begin, std::size_t end) {
+          (*static_cast<Plain*>(context))(begin, end);
+        },
+        const_cast<std::remove_const_t<Plain>*>(std::addressof(body)));
+  }
+
+ private:
+  using Call = void (*)(void* context, std::size_t begin, std::size_t end);
+  class Workers;
+
+  void Run(std::size_t n, std::size_t grain, Call call, void* context);
+
+  const int num_threads_;
+  std::atomic<Workers*> workers_{nullptr};
+};
+
+}  // namespace rollout

@@ -1,0 +1,57 @@
+// A batch of rows of one environment: a slab of blobs, stepped over a thread pool.
+//
+// Owns the slab and the pool; outputs belong to the caller. Results depend on the rows alone: any
+// number of threads, any chunk size and any company of other rows give the same bytes. One caller
+// at a time; different batches are independent. Arguments are checked by whoever calls (bindings).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "vec/kernel.h"
+
+namespace rollout {
+
+class Batch {
+ public:
+  Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num_threads);
+
+  const Kernel& kernel() const { return *kernel_; }
+  std::size_t num_rows() const { return num_rows_; }
+  int num_threads() const { return pool_.num_threads(); }
+  std::byte* row(std::size_t i) { return slab_.get() + i * kernel_->row_bytes(); }
+  const std::byte* row(std::size_t i) const { return slab_.get() + i * kernel_->row_bytes(); }
+
+  // Resets rows as asked; writes the observation of every row.
+  void Reset(const ResetRequest& request, void* obs);
+  void Step(const void* actions, Autoreset mode, const StepOutputs& out);
+
+  // The same for n rows outside the batch, in place; a row that has ended stays as it is. Slabs are
+  // aligned to kRowAlignment.
+  void StepRows(std::byte* slab, std::size_t n, const void* actions, const StepOutputs& out);
+  void ObserveRows(const std::byte* slab, std::size_t n, void* obs);
+
+  // Copies rows out of and into the batch, row index[k] being the k-th; bytes are packed.
+  void Read(std::span<const std::int64_t> index, std::byte* to) const;
+  void Write(std::span<const std::int64_t> index, const std::byte* from);
+
+  // The first row that was never reset, or that has ended; -1 if there is none.
+  std::int64_t FirstNotBegun() const;
+  std::int64_t FirstEnded() const;
+
+ private:
+  struct Free {
+    void operator()(std::byte* slab) const;
+  };
+
+  std::shared_ptr<const Kernel> kernel_;
+  std::size_t num_rows_;
+  ThreadPool pool_;
+  std::unique_ptr<std::byte[], Free> slab_;
+};
+
+}  // namespace rollout

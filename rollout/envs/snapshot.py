@@ -1,0 +1,132 @@
+"""The worlds of some rows at one instant, as a value: keep it, copy it, branch it, put it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MAGIC = b"rollout snapshot"
+VERSION = 1
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Rows of one environment, everything that their future depends on included.
+
+    env_id:      the environment's id.
+    fingerprint: a hash of the id, its keywords and the size of a row; only an environment with
+                 the same one takes the snapshot back.
+    data:        [R, row_bytes] uint8, one blob a row.
+
+    Pickles and deep-copies; `to_bytes` and `from_bytes` are the same without pickle.
+    """
+
+    env_id: str
+    fingerprint: str
+    data: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.data)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both hold the same worlds, byte for byte."""
+        if not isinstance(other, Snapshot):
+            return NotImplemented
+        return self.fingerprint == other.fingerprint and np.array_equal(self.data, other.data)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, rows: int | slice | ArrayLike) -> Self:
+        """Return a snapshot of some rows, in the order given; a row may be taken many times."""
+        index = [rows] if isinstance(rows, int | np.integer) else rows
+        picked = self.data[index if isinstance(index, slice) else np.asarray(index)]
+        return type(self)(self.env_id, self.fingerprint, np.array(picked, copy=True))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Join snapshots of one environment, row after row. Raises ValueError if they differ."""
+        if not parts:
+            raise ValueError("parts: expected at least one snapshot, got none")
+        for part in parts:
+            part.require(parts[0].env_id, parts[0].fingerprint)
+        return cls(
+            parts[0].env_id, parts[0].fingerprint, np.concatenate([part.data for part in parts])
+        )
+
+    def require(self, env_id: str, fingerprint: str) -> None:
+        """Raise ValueError unless this snapshot is of the environment named."""
+        if self.env_id != env_id:
+            raise ValueError(
+                f"snapshot: expected one of {env_id}, got one of {self.env_id}; "
+                "restore it in an environment like the one that made it"
+            )
+        if self.fingerprint != fingerprint:
+            raise ValueError(
+                f"snapshot: it was made by {env_id} with other keywords or by another version "
+                f"(fingerprint {self.fingerprint}, expected {fingerprint}); "
+                "make the environment with the keywords that made the snapshot"
+            )
+
+    def to_bytes(self) -> bytes:
+        """Return a self-describing copy: magic, version, header line, digest, rows."""
+        rows, width = self.data.shape
+        head = f"{VERSION} {self.env_id} {self.fingerprint} {rows} {width}\n".encode()
+        body = np.ascontiguousarray(self.data).tobytes()
+        return MAGIC + b" " + head + _digest(head, body) + body
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Self:
+        """Read what `to_bytes` wrote. Raises ValueError if it is anything else, or damaged."""
+        start = MAGIC + b" "
+        if not blob.startswith(start):
+            raise ValueError("snapshot: these bytes are no snapshot; expected those of to_bytes()")
+        head, newline, rest = blob[len(start) :].partition(b"\n")
+        version, _, fields = head.partition(b" ")
+        if version != str(VERSION).encode():
+            raise ValueError(
+                f"snapshot: expected version {VERSION}, got {version[:20]!r}; "
+                "read it with the release of rollout that wrote it"
+            )
+        digest, body = rest[:DIGEST_BYTES], rest[DIGEST_BYTES:]
+        if not newline or digest != _digest(head + newline, body):
+            raise ValueError("snapshot: the bytes are damaged or cut short; take it again")
+        env_id, fingerprint, rows, width = fields.decode().rsplit(" ", 3)
+        data = np.frombuffer(body, np.uint8).reshape(int(rows), int(width)).copy()
+        return cls(env_id, fingerprint, data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as bytes with a version, so that an old or damaged one is refused in words."""
+        return type(self).from_bytes, (self.to_bytes(),)
+
+
+def _digest(head: bytes, body: bytes) -> bytes:
+    return blake2b(head + body, digest_size=DIGEST_BYTES).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class StepFrom:
+    """What one step from a snapshot gave. R rows, E events, as `VectorEnv.step` has them.
+
+    snapshot:   the worlds after the step.
+    obs:        [R, *observation shape].
+    reward:     [R] float64.
+    terminated: [R] bool.
+    truncated:  [R] bool.
+    events:     [R, event_rows, E] uint8 (no event_rows axis when there is one), or None.
+    signals:    name -> [R, width] float32.
+    """
+
+    snapshot: Snapshot
+    obs: NDArray[Any]
+    reward: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    events: NDArray[np.uint8] | None
+    signals: dict[str, NDArray[np.float32]]
