@@ -485,4 +485,5 @@ def _count_deviance(rate: Tensor, target: Tensor) -> Tensor:
     softplus is at most about 1 for counts of any size, so frequent events do not drown rare ones.
     """
     rate = rate + _TINY
-    return rate - target + torch.xlogy(target, target / rate)
+    # not xlogy(target, target / rate): its gradient is 0 / 0 where the target is 0
+    return rate - target + torch.xlogy(target, target) - target * rate.log()

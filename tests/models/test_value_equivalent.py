@@ -218,6 +218,10 @@ def test_the_count_deviance_is_least_at_the_mean():
     losses = _count_deviance(rates[:, None], counts).mean(1)
     assert rates[losses.argmin()] == pytest.approx(1.5, abs=0.051)
     assert float(_count_deviance(counts, counts).abs().max()) < 1e-5
+    # a count of 0 has a gradient like any other
+    rate = torch.tensor([0.5, 0.2], requires_grad=True)
+    _count_deviance(rate, torch.tensor([0.0, 1.0])).sum().backward()
+    assert rate.grad.tolist() == pytest.approx([1.0, -4.0], rel=1e-4)
 
 
 def test_loss_terms_and_masks(config):
