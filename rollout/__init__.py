@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rollout.envs import list_envs as list_envs
     from rollout.envs import make_vec as make_vec
-    from rollout.imagine import imagine as imagine
+    from rollout.imagination import imagine as imagine
 
 # resolved on first use, so that the command line answers before torch is loaded
 _HOMES = {
-    "imagine": "rollout.imagine",
+    "imagine": "rollout.imagination",
     "list_envs": "rollout.envs",
     "make_vec": "rollout.envs",
 }

@@ -1,5 +1,6 @@
 """World models: the protocol, models that follow it, and checks for any model."""
 
+from rollout.models.hash_model import HashModel
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import (
     ActionSpec,
@@ -26,6 +27,7 @@ from rollout.models.protocol import (
     Transition,
     Value,
     WorldModel,
+    check_actions,
     check_finite,
     row_bytes,
     take,
@@ -53,6 +55,7 @@ __all__ = [
     "Features",
     "Fused",
     "Goal",
+    "HashModel",
     "LossWeights",
     "ModelFileError",
     "ModelSpec",
@@ -71,6 +74,7 @@ __all__ = [
     "ValueEquivalent",
     "ValueEquivalentConfig",
     "WorldModel",
+    "check_actions",
     "check_finite",
     "load",
     "row_bytes",

@@ -78,6 +78,11 @@ class CounterNoise:
         self.rows = rows
         self.time = time
 
+    @property
+    def device(self) -> torch.device:
+        """Where draws are made."""
+        return self.rows.device
+
     def at(self, time: int | Tensor) -> CounterNoise:
         """Return the same rows' noise at another time (an int, or [T] int64 for many at once)."""
         return CounterNoise(self.seed, self.rows, time)

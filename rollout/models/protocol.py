@@ -238,7 +238,10 @@ class Rolls(Protocol[State]):
     """A roll fused over time; it must equal H steps."""
 
     def roll(self, state: State, actions: Tensor, noise: Noise) -> Path[State]:
-        """Imagine H steps. actions: [R, H, *spec.action.shape]."""
+        """Imagine H steps. actions: [R, H, *spec.action.shape].
+
+        noise: its draws are [R, H, *shape]; slice t of a site is what step t would draw there.
+        """
 
 
 @runtime_checkable
