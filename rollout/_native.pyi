@@ -84,6 +84,31 @@ _Outputs = tuple[
     NDArray[Any] | None,
 ]
 
+class _LayoutFacts(TypedDict):
+    """Rows of terrain symbols, (x, y) starts, recipes as words of o and t, and facts by recipe."""
+
+    grid: tuple[str, ...]
+    starts: tuple[tuple[int, int], ...]
+    orders: tuple[str, ...]
+    bonus_orders: tuple[str, ...]
+    values: dict[str, float]
+    cook_times: dict[str, int]
+
+KITCHEN_EVENTS: tuple[str, ...]
+KITCHEN_BOTS: tuple[str, ...]
+
+def kitchen_layout(text: str) -> _LayoutFacts:
+    """Parse a kitchen's layout. Raises ValueError naming the line, the rule and the next move."""
+
+def kitchen_bot_actions(
+    env: EnvBatch, kind: str, player: int, noise: float, seed: int
+) -> NDArray[np.int64]:
+    """Return what a scripted cook would do now as `player`, int64 [rows]; changes nothing.
+
+    Row i draws from seed + i, and with its own seed as the coming step's partner would.
+    Raises ValueError for an unknown kind, TypeError if `env` holds no kitchens.
+    """
+
 def environments() -> dict[str, str]:
     """Return the native environments: id -> one line of what it is."""
 

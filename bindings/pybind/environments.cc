@@ -5,10 +5,12 @@
 namespace rollout::bindings {
 
 EnvEntry CartPoleEntry();
+EnvEntry KitchenEntry();
 
 const std::vector<EnvEntry>& Environments() {
   static const std::vector<EnvEntry> entries = {
       CartPoleEntry(),
+      KitchenEntry(),
   };
   return entries;
 }

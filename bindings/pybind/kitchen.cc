@@ -302,9 +302,10 @@ EnvEntry KitchenEntry() {
 }
 
 void BindKitchen(py::module_& m) {
-  m.def("kitchen_layout", &LayoutDict, py::arg("text"));
+  m.def("kitchen_layout", &LayoutDict, py::arg("text"), "The facts of a layout's text, as a dict.");
   m.def("kitchen_bot_actions", &BotActions, py::arg("env"), py::arg("kind"), py::arg("player"),
-        py::arg("noise"), py::arg("seed"));
+        py::arg("noise"), py::arg("seed"),
+        "What a scripted cook would do now as `player`, one action a row.");
   m.attr("KITCHEN_EVENTS") =
       py::tuple(py::cast(std::vector<std::string>(std::begin(kEventNames), std::end(kEventNames))));
   m.attr("KITCHEN_BOTS") =

@@ -10,6 +10,7 @@ namespace py = pybind11;
 
 void BindBuildInfo(py::module_& m);
 void BindCore(py::module_& m);
+void BindKitchen(py::module_& m);
 void BindVec(py::module_& m);
 
 }  // namespace rollout::bindings

@@ -84,9 +84,16 @@ def load_layout(name_or_text: str) -> Layout:
     name = "" if "\n" in name_or_text else name_or_text
     text = _read(name) if name else name_or_text
     facts = _native.kitchen_layout(text)
-    for key in ("values", "cook_times"):
-        facts[key] = MappingProxyType(facts[key])
-    return Layout(name=name, text=text, **facts)
+    return Layout(
+        name=name,
+        text=text,
+        grid=facts["grid"],
+        starts=facts["starts"],
+        orders=facts["orders"],
+        bonus_orders=facts["bonus_orders"],
+        values=MappingProxyType(facts["values"]),
+        cook_times=MappingProxyType(facts["cook_times"]),
+    )
 
 
 def _read(name: str) -> str:
@@ -105,8 +112,8 @@ class KitchenVectorEnv(VectorEnv):
     horizon:       steps an episode; the last 40 are announced in the last plane.
     dynamics:      "old" (a pot with three ingredients starts by itself) or "new" (an empty-handed
                    interact starts a pot).
-    partner:       None: every player is controlled. "cook", "onions", "random" or "stay": a layout's
-                   second player is scripted, and acts inside the step.
+    partner:       None: every player is controlled. "cook", "onions", "random" or "stay": the
+                   other of two players is scripted, and acts inside the step.
     partner_noise: chance that the partner does any of the six actions instead.
     ego:           which of the two starts is yours when there is a partner.
 
@@ -142,4 +149,4 @@ class KitchenVectorEnv(VectorEnv):
             )
         if not 0.0 <= noise <= 1.0:
             raise ValueError(f"noise: expected a probability in [0, 1], got {noise!r}")
-        return _native.kitchen_bot_actions(self._batch, kind, player, float(noise), seed)
+        return _native.kitchen_bot_actions(self._ready(), kind, player, float(noise), seed)

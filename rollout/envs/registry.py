@@ -8,10 +8,11 @@ from typing import Any
 import gymnasium
 
 from rollout import _native
+from rollout.envs.kitchen import KitchenVectorEnv
 from rollout.envs.vector_env import VectorEnv
 
 # environments with more than the common methods; the others are plain VectorEnvs
-CLASSES: dict[str, type[VectorEnv]] = {}
+CLASSES: dict[str, type[VectorEnv]] = {"Kitchen-v0": KitchenVectorEnv}
 
 
 def make_vec(

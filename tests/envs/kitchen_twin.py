@@ -64,7 +64,10 @@ class Twin:
 
     def census(self, objects) -> dict[str, int]:
         pots = [
-            objects.get((x, y)) for y, row in enumerate(self.grid) for x, c in enumerate(row) if c == "P"
+            objects.get((x, y))
+            for y, row in enumerate(self.grid)
+            for x, c in enumerate(row)
+            if c == "P"
         ]
         cooks = [p is not None and p["tick"] >= 0 for p in pots]
         size = [0 if p is None else len(p["ingredients"]) for p in pots]
