@@ -38,4 +38,4 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 
     machine_info["cores"] = len(os.sched_getaffinity(0))
     machine_info["torch"] = torch.__version__
-    machine_info["native"] = _native.build_info()
+    machine_info["native"] = f"{_native.compiler()}, {_native.simd_level()}"

@@ -174,7 +174,7 @@ def describe(record: dict) -> str:
     cpu = info.get("cpu", {}).get("brand_raw", info.get("processor", "unknown processor"))
     return (
         f"{cpu}, {info['cores']} cores, Python {info['python_version']}, torch {info['torch']}, "
-        f"{info['native']['compiler']}, {info['native']['simd']}"
+        f"{info['native']}"
     )
 
 

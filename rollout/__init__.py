@@ -3,23 +3,23 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# at once, since it tells gymnasium the ids: `import rollout` is all that gymnasium.make_vec needs
+from rollout.envs import list_envs, make_vec
+
 if TYPE_CHECKING:
-    from rollout.envs import list_envs as list_envs
-    from rollout.envs import make_vec as make_vec
-    from rollout.imagination import imagine as imagine
+    from rollout.imagination import imagine
 
-# resolved on first use, so that the command line answers before torch is loaded
-_HOMES = {
-    "imagine": "rollout.imagination",
-    "list_envs": "rollout.envs",
-    "make_vec": "rollout.envs",
-}
+__all__ = ["imagine", "list_envs", "make_vec"]
 
-__all__ = sorted(_HOMES)
+# the rest on first use: it loads torch, and the command line's help must not wait for that
+_HOMES = {"imagine": "rollout.imagination"}
+_PARTS = ("data", "goals", "learn", "models", "planning", "render", "search", "worlds")
 
 
 def __getattr__(name: str) -> Any:
-    """Import the home of a public name when it is first asked for."""
+    """Import a part of the package, or the home of a public name, when it is first asked for."""
+    if name in _PARTS:
+        return import_module(f"rollout.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'rollout' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

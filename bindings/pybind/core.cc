@@ -72,6 +72,10 @@ py::array_t<std::uint64_t> NumpyWords(std::uint64_t seed, py::ssize_t count) {
 }  // namespace
 
 void BindCore(py::module_& m) {
+  m.def(
+      "compiler",
+      [] { return "g++ " __VERSION__ ", C++" + std::to_string(__cplusplus / 100 % 100); },
+      "Return the compiler that built the module, and the C++ standard.");
   m.def("hardware_threads", &HardwareThreads, "Return how many processors this process may use.");
   m.def(
       "simd_level", [] { return Name(ActiveSimd()); },

@@ -4,7 +4,6 @@
 
 PYBIND11_MODULE(_native, m) {
   m.doc() = "Native core of rollout: environments, batches of them, and tree search.";
-  rollout::bindings::BindBuildInfo(m);
   rollout::bindings::BindCore(m);
   rollout::bindings::BindVec(m);
   rollout::bindings::BindKitchen(m);

@@ -8,7 +8,6 @@ namespace rollout::bindings {
 
 namespace py = pybind11;
 
-void BindBuildInfo(py::module_& m);
 void BindCore(py::module_& m);
 void BindKitchen(py::module_& m);
 void BindVec(py::module_& m);

@@ -63,7 +63,7 @@ def doctor() -> None:
 
 def examine() -> Iterator[Finding]:
     """Yield one finding a part: the machine first, then what is needed, then what is optional."""
-    yield Finding("machine", "ok", f"{platform.platform()}, {cores()} cores for this process")
+    yield Finding("machine", "ok", platform.platform())
     yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
     yield native()
     yield compiler()
@@ -73,25 +73,14 @@ def examine() -> Iterator[Finding]:
     yield from optional()
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def native() -> Finding:
-    """Load the native core and ask it how it was built."""
+    """Load the native core and ask it how it was built and what it uses here."""
     try:
         core = import_module("rollout._native")
     except ImportError as error:
         return Finding("native core", "missing", str(error), "make build, or pip install .")
-    info = core.build_info()
-    return Finding(
-        "native core",
-        "ok",
-        f"SIMD {info['simd']} in use, built by {info['compiler']}, C++ {info['cplusplus']}",
-    )
+    uses = f"SIMD {core.simd_level()}, {core.hardware_threads()} threads"
+    return Finding("native core", "ok", f"{uses}; built by {core.compiler()}")
 
 
 def compiler() -> Finding:

@@ -23,21 +23,18 @@ def envs(
     from rich.table import Table
 
     import rollout
-    from rollout.envs.kitchen import list_layouts
 
-    console = Console()
-    ids = rollout.list_envs() if env_id is None else [env_id]
     table = Table(title="environments", title_justify="left", show_lines=True)
-    for column in ("id", "observation", "action", "events", "layouts"):
+    for column in ("id", "what", "observation", "action", "events"):
         table.add_column(column, overflow="fold")
-    for name in ids:
+    for name in rollout.list_envs() if env_id is None else [env_id]:
         env = rollout.make_vec(name, 1)
         table.add_row(
             name,
+            rollout.envs.spec(name),
             str(env.single_observation_space),
             str(env.single_action_space),
             ", ".join(env.event_names) or "none",
-            ", ".join(list_layouts()) if name.startswith("Kitchen") else "",
         )
         env.close()
-    console.print(table)
+    Console().print(table)

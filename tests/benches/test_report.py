@@ -21,7 +21,7 @@ def report(folder: Path, *benches: dict) -> subprocess.CompletedProcess[str]:
         "cores": 2,
         "python_version": "3.11",
         "torch": "2",
-        "native": {"compiler": "g++", "simd": "avx2"},
+        "native": "g++, avx2",
     }
     record = {
         "machine_info": machine,
