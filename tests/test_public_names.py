@@ -10,7 +10,7 @@ import rollout
 
 def test_parts_and_functions_are_reached_from_the_package():
     assert rollout.goals.Goal
-    assert rollout.models.check
+    assert rollout.models.load
     assert callable(rollout.imagine)
     with pytest.raises(AttributeError, match="no attribute 'imagin'"):
         _ = rollout.imagin
