@@ -3,6 +3,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 def compiler() -> str:
     """Return the compiler that built the module, and the C++ standard: "g++ 12.2.0, C++20"."""
@@ -181,3 +182,133 @@ class EnvBatch:
     @property
     def num_threads(self) -> int:
         """How many threads step the rows."""
+
+class SearchQTransform:
+    """How a search scales Q-values; `rollout.search.QTransform` makes it."""
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        epsilon: float = ...,
+        min_value: float = ...,
+        max_value: float = ...,
+        value_scale: float = ...,
+        maxvisit_init: float = ...,
+        rescale_values: bool = ...,
+        use_mixed_value: bool = ...,
+    ) -> None:
+        """kind: by_parent_and_siblings, by_min_max or completed_by_mix_value."""
+
+class SearchPuct:
+    """The settings of MuZero's search."""
+
+    def __init__(
+        self,
+        qtransform: SearchQTransform,
+        *,
+        pb_c_init: float,
+        pb_c_base: float,
+        dirichlet_fraction: float,
+        dirichlet_alpha: float,
+        temperature: float,
+    ) -> None:
+        """See `rollout.search.muzero_policy`."""
+
+class SearchGumbel:
+    """The settings of Gumbel MuZero's search."""
+
+    def __init__(
+        self,
+        qtransform: SearchQTransform,
+        *,
+        max_num_considered_actions: int,
+        gumbel_scale: float,
+    ) -> None:
+        """See `rollout.search.gumbel_muzero_policy`."""
+
+class Search:
+    """A batch of tree searches, driven from outside. B rows, A actions, N nodes.
+
+    Trusts its callers in all but what a model returns: `rollout.search` checks the rest. Tensors
+    given to `begin` are written by every step and kept alive by the search.
+    """
+
+    def __init__(
+        self,
+        rule: SearchPuct | SearchGumbel,
+        seeds: NDArray[np.uint64],
+        rows: NDArray[np.uint32],
+        *,
+        actions: int,
+        simulations: int,
+        max_depth: int,
+        num_threads: int,
+    ) -> None:
+        """Allocate the trees of B rows.
+
+        seeds, rows: [B], what every random draw of a row is keyed by. max_depth: edges from the
+        root to the deepest leaf. num_threads: 0 for all processors.
+        """
+
+    def begin(
+        self,
+        prior_logits: Tensor,
+        value: Tensor,
+        invalid: Tensor | None,
+        action: Tensor,
+        latents: list[tuple[Tensor, Tensor]],
+    ) -> None:
+        """Take the roots and choose the first leaves.
+
+        prior_logits: [B, A] float32. value: [B] float32. invalid: [B, A] bool, contiguous.
+        action: [B] int64, overwritten by every step with what the model must evaluate.
+        latents: (arena [N, B, ...], batch [B, ...]) pairs in host memory: every step stores what
+        the model returned in the arena and gathers the next parents' states into batch.
+        """
+
+    def advance(
+        self,
+        reward: Tensor,
+        discount: Tensor,
+        prior_logits: Tensor,
+        value: Tensor,
+        fresh: Sequence[Tensor],
+    ) -> None:
+        """Take the model's evaluation of the leaves, back it up, choose the next leaves.
+
+        fresh: the new states, a tensor for each of `latents`. Raises ValueError or TypeError naming
+        the head for a wrong shape or dtype, and for a NaN or an infinity with the first row.
+        """
+
+    def leaves(self, parent: Tensor, slot: Tensor) -> None:
+        """Write where each row's parent state is, and where its new state goes.
+
+        parent, slot: [B] int64, indices into arenas flattened to [N * B, ...].
+        """
+
+    def act(self, action: Tensor, weights: Tensor) -> None:
+        """Write the action to take, [B] int64, and the policy target, [B, A] float32."""
+
+    def field(self, name: str) -> NDArray[Any]:
+        """Return one of mctx's tree arrays, [B, N] or [B, N, A]."""
+
+    def summary(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Return the roots' visit counts [B, A], values [B] and Q [B, A]."""
+
+    def noise(self) -> NDArray[np.float32] | None:
+        """Return the Gumbel noise of the roots, [B, A], or None for a search without."""
+
+    def principal_path(self, first: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the most visited path that starts with first [B]: [B, D], -1 after its end."""
+
+    @property
+    def mean_depth(self) -> float:
+        """Mean edges from the root to a leaf."""
+
+    @property
+    def simulation(self) -> int:
+        """Simulations done."""
+
+def considered_visits(considered: int, simulations: int) -> list[int]:
+    """Return the visit count that sequential halving considers at each simulation."""

@@ -7,4 +7,5 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindCore(m);
   rollout::bindings::BindVec(m);
   rollout::bindings::BindKitchen(m);
+  rollout::bindings::BindSearch(m);
 }

@@ -11,5 +11,6 @@ namespace py = pybind11;
 void BindCore(py::module_& m);
 void BindKitchen(py::module_& m);
 void BindVec(py::module_& m);
+void BindSearch(py::module_& m);
 
 }  // namespace rollout::bindings

@@ -1,0 +1,447 @@
+// Batched tree search: takes torch tensors' memory, checks it at the edge, releases the GIL, calls.
+#include "search/gumbel/search.h"
+
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "module.h"
+#include "search/export.h"
+#include "search/puct/search.h"
+#include "tensor.h"
+
+namespace rollout::bindings {
+namespace {
+
+using search::GumbelSettings;
+using search::Head;
+using search::Latent;
+using search::Outputs;
+using search::PuctSettings;
+using search::QTransform;
+using search::RowKey;
+using search::Search;
+using search::Shape;
+using search::Tree;
+
+using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
+using Actions = py::array_t<std::int64_t, py::array::c_style>;
+using RowNumbers = py::array_t<std::uint32_t, py::array::c_style>;
+
+const char* HeadName(Head head) {
+  switch (head) {
+    case Head::kReward:
+      return "reward";
+    case Head::kDiscount:
+      return "discount";
+    case Head::kPriorLogits:
+      return "prior_logits";
+    case Head::kValue:
+      return "value";
+  }
+  return "";
+}
+
+PyObject* Float32() {
+  static PyObject* const dtype =
+      py::object(py::module_::import("torch").attr("float32")).release().ptr();
+  return dtype;
+}
+
+// A run of bytes that the next step overwrites.
+struct Span {
+  const std::byte* begin;
+  const std::byte* end;
+};
+
+// One search and the tensors whose memory it uses.
+class BoundSearch {
+ public:
+  explicit BoundSearch(std::unique_ptr<Search> search) : search_(std::move(search)) {}
+
+  Search& get() const { return *search_; }
+
+  void Begin(py::handle prior_logits, py::handle value, py::handle invalid, py::handle action,
+             const py::list& latents) {
+    const Shape& shape = search_->shape();
+    source_ = "root";
+    Outputs root;
+    root.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
+    root.value = ReadHead(value, Head::kValue);
+    std::span<const std::uint8_t> mask;
+    if (!invalid.is_none()) {
+      const TensorView view = ReadTensor(invalid, "invalid_actions");
+      mask = {reinterpret_cast<const std::uint8_t*>(view.data), shape.batch * shape.actions};
+    }
+    const TensorView out = ReadTensor(action, "action");
+    scratch_.push_back({out.data, out.data + shape.batch * sizeof(std::int64_t)});
+    for (const py::handle pair : latents) {
+      const auto both = pair.cast<py::tuple>();
+      const TensorView arena = ReadTensor(both[0], "arena"), batch = ReadTensor(both[1], "batch");
+      const std::size_t bytes = static_cast<std::size_t>(batch.RowElements()) * ItemSize(batch);
+      latents_.push_back({arena.data, batch.data, bytes, nullptr, 0});
+      wanted_.push_back(batch);
+      item_size_.push_back(static_cast<std::ptrdiff_t>(ItemSize(batch)));
+      scratch_.push_back({batch.data, batch.data + shape.batch * bytes});
+    }
+    keep_ = py::make_tuple(action, latents);
+    bool good = false;
+    {
+      const py::gil_scoped_release release;
+      good = search_->Begin(root, mask, reinterpret_cast<std::int64_t*>(out.data), latents_);
+    }
+    staged_.clear();
+    if (!good) ThrowFault();
+    source_ = "recurrent_fn";
+  }
+
+  void Advance(py::handle reward, py::handle discount, py::handle prior_logits, py::handle value,
+               const py::sequence& fresh) {
+    if (search_->done()) throw py::value_error("advance: all simulations are done");
+    Outputs outputs;
+    outputs.reward = ReadHead(reward, Head::kReward);
+    outputs.discount = ReadHead(discount, Head::kDiscount);
+    outputs.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
+    outputs.value = ReadHead(value, Head::kValue);
+    if (fresh.size() != latents_.size()) {
+      throw py::value_error("recurrent_fn: embedding: expected " + std::to_string(latents_.size()) +
+                            " tensors as in the root, got " + std::to_string(fresh.size()));
+    }
+    for (std::size_t i = 0; i < latents_.size(); ++i) ReadLatent(i, fresh[i]);
+    bool good = false;
+    {
+      const py::gil_scoped_release release;
+      good = search_->Advance(outputs, latents_);
+    }
+    staged_.clear();
+    if (!good) ThrowFault();
+  }
+
+  // Where each row's parent state is, and where its new state goes, in arenas [N * B, ...].
+  void Leaves(py::handle parent, py::handle slot) const {
+    const std::size_t batch = search_->shape().batch;
+    auto* const from = reinterpret_cast<std::int64_t*>(ReadTensor(parent, "parent").data);
+    auto* const to = reinterpret_cast<std::int64_t*>(ReadTensor(slot, "slot").data);
+    for (std::size_t row = 0; row < batch; ++row) {
+      from[row] = static_cast<std::int64_t>(search_->parent()[row] * batch + row);
+      to[row] = static_cast<std::int64_t>(search_->slot()[row] * batch + row);
+    }
+  }
+
+  void Act(py::handle action, py::handle weights) {
+    const TensorView to = ReadTensor(action, "action"), share = ReadTensor(weights, "weights");
+    const py::gil_scoped_release release;
+    search_->Act(reinterpret_cast<std::int64_t*>(to.data), reinterpret_cast<float*>(share.data));
+  }
+
+ private:
+  search::Rows ReadHead(py::handle tensor, Head head) {
+    const Shape& shape = search_->shape();
+    const bool wide = head == Head::kPriorLogits;
+    const TensorView view = ReadTensor(tensor, (source_ + ": " + HeadName(head)).c_str());
+    const bool shaped = view.dims == (wide ? 2 : 1) &&
+                        view.shape[0] == static_cast<std::int64_t>(shape.batch) &&
+                        (!wide || view.shape[1] == static_cast<std::int64_t>(shape.actions));
+    if (!shaped || view.dtype != Float32() || !view.host) {
+      const std::string rows = "B=" + std::to_string(shape.batch);
+      const std::string want = wide ? rows + ", A=" + std::to_string(shape.actions) : rows;
+      throw py::value_error(source_ + ": " + HeadName(head) + ": expected float32 [" + want +
+                            "], got " + DescribeDtype(view) + " " + DescribeShape(view) +
+                            (shaped ? "; convert it with .float()" : ""));
+    }
+    const std::ptrdiff_t length = wide ? static_cast<std::ptrdiff_t>(shape.actions) : 1;
+    search::Rows rows{reinterpret_cast<const float*>(view.data), view.stride[0]};
+    if ((wide && shape.actions > 1 && view.stride[1] != 1) || Overlaps(view, sizeof(float))) {
+      rows = {reinterpret_cast<const float*>(Stage(view, sizeof(float))), length};
+    }
+    return rows;
+  }
+
+  void ReadLatent(std::size_t index, py::handle tensor) {
+    const TensorView view = ReadTensor(tensor, "recurrent_fn: embedding");
+    const TensorView& want = wanted_[index];
+    const bool shaped =
+        view.dims == want.dims &&
+        std::equal(view.shape.begin(), view.shape.begin() + view.dims, want.shape.begin());
+    if (!shaped || view.dtype != want.dtype || !view.host) {
+      throw py::value_error("recurrent_fn: embedding: tensor " + std::to_string(index) +
+                            ": expected " + DescribeDtype(want) + " " + DescribeShape(want) +
+                            " as in the root, got " + DescribeDtype(view) + " " +
+                            DescribeShape(view) + (view.host ? "" : " on another device"));
+    }
+    Latent& latent = latents_[index];
+    const auto item = item_size_[index];
+    latent.fresh = view.data;
+    latent.fresh_stride = view.stride[0] * item;
+    const bool same = view.data == latent.batch &&
+                      latent.fresh_stride == static_cast<std::ptrdiff_t>(latent.bytes);
+    if (!view.RowsContiguous() || (!same && Overlaps(view, static_cast<std::size_t>(item)))) {
+      latent.fresh = Stage(view, static_cast<std::size_t>(item));
+      latent.fresh_stride = static_cast<std::ptrdiff_t>(latent.bytes);
+    }
+  }
+
+  // Whether the step would overwrite parts of `view` before it has read them.
+  bool Overlaps(const TensorView& view, std::size_t item) const {
+    const std::byte* low = view.data;
+    const std::byte* high = view.data + item;
+    for (int i = 0; i < view.dims; ++i) {
+      const auto axis = static_cast<std::size_t>(i);
+      high += (view.shape[axis] - 1) * view.stride[axis] * static_cast<std::ptrdiff_t>(item);
+    }
+    return std::ranges::any_of(scratch_,
+                               [&](const Span& s) { return low < s.end && s.begin < high; });
+  }
+
+  // A contiguous copy that lives until the step is done. Rare: views of the inputs, odd strides.
+  const std::byte* Stage(const TensorView& view, std::size_t item) {
+    std::size_t count = 1;
+    for (int i = 0; i < view.dims; ++i) count *= static_cast<std::size_t>(view.shape[i]);
+    auto& copy = staged_.emplace_back(count * item);
+    std::array<std::int64_t, TensorView::kMostDims> at{};
+    for (std::size_t n = 0; n < count; ++n) {
+      std::ptrdiff_t offset = 0;
+      for (int i = 0; i < view.dims; ++i) {
+        const auto axis = static_cast<std::size_t>(i);
+        offset += at[axis] * view.stride[axis];
+      }
+      std::memcpy(copy.data() + n * item, view.data + offset * static_cast<std::ptrdiff_t>(item),
+                  item);
+      for (int i = view.dims; i-- > 0;) {
+        const auto axis = static_cast<std::size_t>(i);
+        if (++at[axis] < view.shape[axis]) break;
+        at[axis] = 0;
+      }
+    }
+    return copy.data();
+  }
+
+  [[noreturn]] void ThrowFault() const {
+    const auto& fault = search_->fault();
+    std::string where = source_ + ": " + HeadName(fault.head) + ": row " +
+                        std::to_string(fault.row) + " is not finite (NaN or infinity)";
+    if (source_ != "root") where += " at simulation " + std::to_string(search_->simulation());
+    if (fault.head == Head::kPriorLogits) {
+      where += "; to rule an action out give it a large negative logit such as -1e9";
+    }
+    throw py::value_error(where);
+  }
+
+  std::unique_ptr<Search> search_;
+  py::object keep_;
+  std::string source_ = "root";
+  std::vector<Latent> latents_;
+  std::vector<TensorView> wanted_;  // what each latent must look like: its batch buffer
+  std::vector<std::ptrdiff_t> item_size_;
+  std::vector<Span> scratch_;  // buffers that a step writes
+  std::vector<std::vector<std::byte>> staged_;
+};
+
+QTransform::Kind ParseKind(const std::string& name) {
+  if (name == "by_parent_and_siblings") return QTransform::Kind::kParentAndSiblings;
+  if (name == "by_min_max") return QTransform::Kind::kMinMax;
+  return QTransform::Kind::kCompletedByMixValue;
+}
+
+std::vector<RowKey> Keys(const Seeds& seeds, const RowNumbers& rows) {
+  std::vector<RowKey> keys(static_cast<std::size_t>(seeds.size()));
+  for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = {seeds.data()[i], rows.data()[i]};
+  return keys;
+}
+
+using Rule = std::variant<PuctSettings, GumbelSettings>;
+
+std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
+                                   int num_threads, const PuctSettings& settings) {
+  return std::make_unique<search::PuctSearch>(shape, keys, num_threads, settings);
+}
+
+std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
+                                   int num_threads, const GumbelSettings& settings) {
+  return std::make_unique<search::GumbelSearch>(shape, keys, num_threads, settings);
+}
+
+template <class T, class Get>
+py::array_t<T> NodeArray(const Tree& tree, T empty, Get&& get) {
+  py::array_t<T> out({tree.batch(), tree.capacity()});
+  search::ExportNodes(tree, empty, get, out.mutable_data());
+  return out;
+}
+
+template <class T, class Get>
+py::array_t<T> EdgeArray(const Tree& tree, T empty, Get&& get) {
+  py::array_t<T> out({tree.batch(), tree.capacity(), tree.actions()});
+  search::ExportEdges(tree, empty, get, out.mutable_data());
+  return out;
+}
+
+py::array Field(const Search& from, const std::string& name) {
+  const Tree& tree = from.tree();
+  using search::kNone;
+  using search::Node;
+  using search::NodeHead;
+  using Int = std::int32_t;
+  using Child = const NodeHead*;
+  if (name == "node_visits") {
+    return NodeArray<Int>(tree, 0, [](const Node& n) { return n.head().visits; });
+  }
+  if (name == "node_values") {
+    return NodeArray<float>(tree, 0, [](const Node& n) { return n.head().value; });
+  }
+  if (name == "raw_values") {
+    return NodeArray<float>(tree, 0, [](const Node& n) { return n.head().raw_value; });
+  }
+  if (name == "parents") {
+    return NodeArray<Int>(tree, kNone, [](const Node& n) { return n.head().parent; });
+  }
+  if (name == "action_from_parent") {
+    return NodeArray<Int>(tree, kNone, [](const Node& n) { return n.head().action; });
+  }
+  if (name == "children_index") {
+    return EdgeArray<Int>(tree, kNone,
+                          [](const Node& n, std::size_t a, Child) { return n.child()[a]; });
+  }
+  if (name == "children_prior_logits") {
+    return EdgeArray<float>(tree, 0,
+                            [](const Node& n, std::size_t a, Child) { return n.logits()[a]; });
+  }
+  if (name == "children_visits") {
+    return EdgeArray<Int>(tree, 0,
+                          [](const Node& n, std::size_t a, Child) { return n.visits()[a]; });
+  }
+  const auto edge = [&](float NodeHead::* field) {
+    return EdgeArray<float>(tree, 0, [field](const Node&, std::size_t, Child child) {
+      return child == nullptr ? 0.0f : child->*field;
+    });
+  };
+  if (name == "children_values") return edge(&NodeHead::value);
+  if (name == "children_rewards") return edge(&NodeHead::reward);
+  if (name == "children_discounts") return edge(&NodeHead::discount);
+  throw py::attribute_error("a search tree has no array " + name);
+}
+
+// The root's visit counts [B, A], value [B] and Q [B, A]; Q is 0 where nothing was visited.
+py::tuple Summary(const Tree& tree) {
+  py::array_t<float> visits({tree.batch(), tree.actions()}), q({tree.batch(), tree.actions()});
+  py::array_t<float> value(static_cast<py::ssize_t>(tree.batch()));
+  for (std::size_t row = 0; row < tree.batch(); ++row) {
+    const search::Node node = tree.At(row, search::kRoot);
+    value.mutable_data()[row] = node.head().value;
+    for (std::size_t a = 0; a < tree.actions(); ++a) {
+      const std::size_t at = row * tree.actions() + a;
+      visits.mutable_data()[at] = static_cast<float>(node.visits()[a]);
+      q.mutable_data()[at] = node.visits()[a] > 0 ? node.q()[a] : 0.0f;
+    }
+  }
+  return py::make_tuple(visits, value, q);
+}
+
+py::object Noise(const Search& from) {
+  const auto* gumbel = dynamic_cast<const search::GumbelSearch*>(&from);
+  if (gumbel == nullptr) return py::none();
+  const Tree& tree = from.tree();
+  py::array_t<float> out({tree.batch(), tree.actions()});
+  for (std::size_t row = 0; row < tree.batch(); ++row) {
+    std::copy_n(gumbel->noise().data() + row * tree.width(), tree.actions(),
+                out.mutable_data() + row * tree.actions());
+  }
+  return out;
+}
+
+py::object PrincipalPath(const Search& from, const Actions& first) {
+  const Shape& shape = from.shape();
+  py::array_t<std::int64_t> out({shape.batch, static_cast<std::size_t>(shape.max_depth)});
+  const std::int32_t longest = from.PrincipalPath(first.data(), out.mutable_data());
+  return out[py::make_tuple(py::ellipsis(), py::slice(0, longest, 1))];
+}
+
+}  // namespace
+
+void BindSearch(py::module_& m) {
+  using py::arg;
+  using py::kw_only;
+
+  py::class_<QTransform>(m, "SearchQTransform", "How a search scales Q-values.")
+      .def(py::init([](const std::string& kind, float epsilon, float min_value, float max_value,
+                       float value_scale, float maxvisit_init, bool rescale_values,
+                       bool use_mixed_value) {
+             return QTransform{ParseKind(kind), epsilon,       min_value,      max_value,
+                               value_scale,     maxvisit_init, rescale_values, use_mixed_value};
+           }),
+           arg("kind"), kw_only(), arg("epsilon") = 1e-8f, arg("min_value") = 0.0f,
+           arg("max_value") = 1.0f, arg("value_scale") = 0.1f, arg("maxvisit_init") = 50.0f,
+           arg("rescale_values") = true, arg("use_mixed_value") = true);
+
+  py::class_<PuctSettings>(m, "SearchPuct", "The settings of MuZero's search.")
+      .def(py::init([](const QTransform& qtransform, float pb_c_init, float pb_c_base,
+                       float dirichlet_fraction, float dirichlet_alpha, float temperature) {
+             return PuctSettings{qtransform,         pb_c_init,       pb_c_base,
+                                 dirichlet_fraction, dirichlet_alpha, temperature};
+           }),
+           arg("qtransform"), kw_only(), arg("pb_c_init"), arg("pb_c_base"),
+           arg("dirichlet_fraction"), arg("dirichlet_alpha"), arg("temperature"));
+
+  py::class_<GumbelSettings>(m, "SearchGumbel", "The settings of Gumbel MuZero's search.")
+      .def(py::init([](const QTransform& qtransform, std::int32_t max_num_considered_actions,
+                       float gumbel_scale) {
+             return GumbelSettings{qtransform, max_num_considered_actions, gumbel_scale};
+           }),
+           arg("qtransform"), kw_only(), arg("max_num_considered_actions"), arg("gumbel_scale"));
+
+  py::class_<BoundSearch>(m, "Search", "A batch of tree searches, driven from outside.")
+      .def(py::init([](const Rule& rule, const Seeds& seeds, const RowNumbers& rows,
+                       std::size_t actions, std::int32_t simulations, std::int32_t max_depth,
+                       int num_threads) {
+             const Shape shape{static_cast<std::size_t>(seeds.size()), actions, simulations,
+                               std::min(max_depth, simulations)};
+             if (num_threads == 0) num_threads = HardwareThreads();
+             const std::vector<RowKey> keys = Keys(seeds, rows);
+             return std::make_unique<BoundSearch>(std::visit(
+                 [&](const auto& settings) {
+                   return MakeSearch(shape, keys, num_threads, settings);
+                 },
+                 rule));
+           }),
+           arg("rule"), arg("seeds"), arg("rows"), kw_only(), arg("actions"), arg("simulations"),
+           arg("max_depth"), arg("num_threads"))
+      .def("begin", &BoundSearch::Begin, arg("prior_logits"), arg("value"), arg("invalid"),
+           arg("action"), arg("latents"), "Take the roots and choose the first leaves.")
+      .def("advance", &BoundSearch::Advance, arg("reward"), arg("discount"), arg("prior_logits"),
+           arg("value"), arg("fresh"), "Back up the evaluated leaves and choose the next.")
+      .def("act", &BoundSearch::Act, arg("action"), arg("weights"),
+           "Write the action and the policy target.")
+      .def("leaves", &BoundSearch::Leaves, arg("parent"), arg("slot"),
+           "Write where parent states are and where new ones go.")
+      .def(
+          "field",
+          [](const BoundSearch& s, const std::string& name) { return Field(s.get(), name); },
+          arg("name"), "One of mctx's tree arrays.")
+      .def(
+          "summary", [](const BoundSearch& s) { return Summary(s.get().tree()); },
+          "The roots' visit counts, values and Q.")
+      .def(
+          "noise", [](const BoundSearch& s) { return Noise(s.get()); },
+          "The Gumbel noise of the roots, or None.")
+      .def(
+          "principal_path",
+          [](const BoundSearch& s, const Actions& first) { return PrincipalPath(s.get(), first); },
+          arg("first"), "The most visited path that starts with the given actions.")
+      .def_property_readonly(
+          "mean_depth", [](const BoundSearch& s) { return s.get().mean_depth(); },
+          "Mean edges from the root to a leaf.")
+      .def_property_readonly(
+          "simulation", [](const BoundSearch& s) { return s.get().simulation(); },
+          "Simulations done.");
+
+  m.def("considered_visits", &search::ConsideredVisits, arg("considered"), arg("simulations"),
+        "The visit count that sequential halving considers at each simulation.");
+}
+
+}  // namespace rollout::bindings

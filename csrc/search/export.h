@@ -1,0 +1,56 @@
+// The trees as dense arrays, in mctx's layout: [B, N] a node's field, [B, N, A] an edge's.
+//
+// Slots that no simulation reached keep the empty value. Memory belongs to the caller. O(B N A).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "search/tree.h"
+
+namespace rollout::search {
+
+// Calls visit(row, slot, node) for every node of every row.
+template <class Visit>
+void ForEachNode(const Tree& tree, Visit&& visit) {
+  std::vector<std::int32_t> open;
+  for (std::size_t row = 0; row < tree.batch(); ++row) {
+    open.assign(1, kRoot);
+    while (!open.empty()) {
+      const std::int32_t slot = open.back();
+      open.pop_back();
+      const Node node = tree.At(row, slot);
+      visit(row, static_cast<std::size_t>(slot), node);
+      for (std::size_t a = 0; a < tree.actions(); ++a) {
+        if (node.child()[a] != kNone) open.push_back(node.child()[a]);
+      }
+    }
+  }
+}
+
+// out: [B, N]; get(node) is the field.
+template <class T, class Get>
+void ExportNodes(const Tree& tree, T empty, Get&& get, T* out) {
+  std::fill_n(out, tree.batch() * tree.capacity(), empty);
+  ForEachNode(tree, [&](std::size_t row, std::size_t slot, const Node& node) {
+    out[row * tree.capacity() + slot] = get(node);
+  });
+}
+
+// out: [B, N, A]; get(node, action, child) is the field, `child` null where there is none.
+template <class T, class Get>
+void ExportEdges(const Tree& tree, T empty, Get&& get, T* out) {
+  std::fill_n(out, tree.batch() * tree.capacity() * tree.actions(), empty);
+  ForEachNode(tree, [&](std::size_t row, std::size_t slot, const Node& node) {
+    T* const at = out + (row * tree.capacity() + slot) * tree.actions();
+    for (std::size_t a = 0; a < tree.actions(); ++a) {
+      const std::int32_t child = node.child()[a];
+      const NodeHead* head = child == kNone ? nullptr : &tree.At(row, child).head();
+      at[a] = get(node, a, head);
+    }
+  });
+}
+
+}  // namespace rollout::search

@@ -1,0 +1,50 @@
+#include "search/gumbel/search.h"
+
+#include <algorithm>
+
+namespace rollout::search {
+
+GumbelSearch::GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
+                           const GumbelSettings& settings)
+    : Search(shape, keys, num_threads),
+      settings_(settings),
+      noise_(shape.batch * tree_.width(), 0.0f),
+      rows_(Kernel<GumbelRule>::Pick(tree_.width() / kLanes, simd_)) {
+  if (settings.gumbel_scale == 0.0f) return;
+  for (std::size_t row = 0; row < shape.batch; ++row) {
+    PhiloxStream stream = keys_[row].Stream(Site::kGumbel, 0, 0);
+    for (std::size_t a = 0; a < shape.actions; ++a) {
+      noise_[row * tree_.width() + a] = settings.gumbel_scale * static_cast<float>(Gumbel(stream));
+    }
+  }
+}
+
+// the noise is no part of the prior: it is added where scores are
+void GumbelSearch::PrepareRoot(std::size_t, std::span<float>) const {}
+
+void GumbelSearch::PrepareSelection() {
+  std::vector<std::int32_t> valid(shape_.batch);
+  for (std::size_t row = 0; row < shape_.batch; ++row) {
+    for (std::size_t a = 0; a < shape_.actions; ++a) valid[row] += allowed(row, a);
+  }
+  rule_.emplace(settings_.qtransform, settings_.max_num_considered_actions, shape_.simulations,
+                valid, past(), blocked(0), noise_.data());
+}
+
+void GumbelSearch::Step(const Outputs* outputs, std::span<const Latent> latents, std::size_t begin,
+                        std::size_t end) {
+  rows_(*this, *rule_, outputs, latents, begin, end);
+}
+
+void GumbelSearch::Act(std::int64_t* action, float* weights) {
+  const std::unique_ptr<F8[]> scores(new F8[tree_.width() / kLanes]);
+  for (std::size_t row = 0; row < shape_.batch; ++row, weights += shape_.actions) {
+    const Node node = tree_.At(row, kRoot);
+    const std::int32_t most = *std::max_element(node.visits(), node.visits() + shape_.actions);
+    action[row] = rule_->BestConsidered(node, row, most, scores.get());
+    rule_->ImprovedPolicy(node, rule_->blocked(row, node.width), scores.get());
+    std::memcpy(weights, scores.get(), shape_.actions * sizeof(float));
+  }
+}
+
+}  // namespace rollout::search

@@ -1,0 +1,51 @@
+// Gumbel MuZero's search: a few actions sampled without replacement by Gumbel noise, sequential
+// halving among them, and a policy target that improves on the prior even with few simulations.
+// See search/search.h for how it is driven.
+//
+// Source: Danihelka et al. 2022, "Policy improvement by planning with Gumbel"; semantics of mctx's
+// gumbel_muzero_policy (Apache-2.0).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "search/gumbel/select.h"
+#include "search/search.h"
+#include "search/walk.h"
+
+namespace rollout::search {
+
+struct GumbelSettings {
+  QTransform qtransform{.kind = QTransform::Kind::kCompletedByMixValue};
+  std::int32_t max_num_considered_actions = 16;
+  float gumbel_scale = 1.0f;  // 0: no noise, for perfect-information evaluation
+};
+
+class GumbelSearch final : public Search {
+ public:
+  GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
+               const GumbelSettings& settings);
+
+  // weights: softmax of logits + completed Q over the allowed actions. The action is the best of
+  // the most visited by noise + logits + Q.
+  void Act(std::int64_t* action, float* weights) override;
+
+  // [B, A] the noise of this search.
+  std::span<const float> noise() const { return noise_; }
+
+ protected:
+  void PrepareRoot(std::size_t row, std::span<float> logits) const override;
+  void PrepareSelection() override;
+  void Step(const Outputs* outputs, std::span<const Latent> latents, std::size_t begin,
+            std::size_t end) override;
+
+ private:
+  GumbelSettings settings_;
+  std::vector<float> noise_;  // [B, W], 0 past the actions
+  std::optional<GumbelRule> rule_;
+  Kernel<GumbelRule>::Rows rows_;
+};
+
+}  // namespace rollout::search

@@ -1,0 +1,106 @@
+// Selection of Gumbel MuZero: sequential halving with Gumbel noise at the root, and below it a
+// deterministic rule whose visits approach the improved policy.
+//
+// Source: Danihelka et al. 2022, "Policy improvement by planning with Gumbel", sections 3 and 5;
+// mctx (Apache-2.0). No draw here: the Gumbel noise is drawn once a search, a row.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "search/argmax.h"
+#include "search/descent.h"
+#include "search/gumbel/considered_visits.h"
+#include "search/qtransform.h"
+#include "search/tree.h"
+
+namespace rollout::search {
+
+class GumbelRule {
+ public:
+  // valid [B] counts the actions allowed at the root; rows that share a count share a table.
+  // past [W], blocked [B, W] and noise [B, W] are borrowed from the search.
+  GumbelRule(const QTransform& qtransform, std::int32_t max_considered, std::int32_t simulations,
+             const std::vector<std::int32_t>& valid, const float* past, const float* blocked,
+             const float* noise)
+      : qtransform_(qtransform), past_(past), blocked_(blocked), noise_(noise) {
+    tables_.resize(static_cast<std::size_t>(std::ranges::max(valid)) + 1);
+    table_of_row_.reserve(valid.size());
+    for (const std::int32_t count : valid) {
+      auto& table = tables_[static_cast<std::size_t>(count)];
+      if (table.empty()) table = ConsideredVisits(std::min(max_considered, count), simulations);
+      table_of_row_.push_back(table.data());
+    }
+  }
+
+  ROLLOUT_INLINE std::int32_t Select(const Descent& at, const Node& node, F8* scores) const {
+    if (at.depth > 0) return SelectBelow(node, scores);
+    return BestConsidered(node, at.row, table_of_row_[at.row][node.head().edge_visits], scores);
+  }
+
+  // The best root action of those with exactly `considered` visits, by noise + logits + Q.
+  ROLLOUT_INLINE std::int32_t BestConsidered(const Node& node, std::size_t row,
+                                             std::int32_t considered, F8* scores) const {
+    constexpr float kLowScore = -1e9f;  // a considered action always beats one that is not
+    const std::size_t vectors = node.width / kLanes;
+    const float *const noise = noise_ + row * node.width, *const out = blocked(row, node.width);
+    ScaleQ(qtransform_, node, past_, scores);
+    const F8 highest = Fill(HighestLogit(node));
+    for (std::size_t i = 0; i < vectors; ++i) {
+      const std::size_t at = i * kLanes;
+      const F8 score = Load(noise + at) + (Load(node.logits() + at) - highest) + scores[i];
+      scores[i] = ::rollout::search::Select(Load(node.visits() + at) == considered,
+                                            Max(Fill(kLowScore), score), Fill(-kInfinity)) +
+                  Load(out + at);
+    }
+    return Argmax(scores, vectors);
+  }
+
+  // softmax(logits + Q) over the actions where `without` [W] is 0; it is -infinity elsewhere.
+  ROLLOUT_INLINE void ImprovedPolicy(const Node& node, const float* without, F8* out) const {
+    const std::size_t vectors = node.width / kLanes;
+    ScaleQ(qtransform_, node, past_, out);
+    for (std::size_t i = 0; i < vectors; ++i) {
+      const std::size_t at = i * kLanes;
+      out[i] += Load(node.logits() + at) + Load(without + at);
+    }
+    const F8 highest = Fill(Best(out, vectors));
+    F8 sum = Fill(0.0f);
+    for (std::size_t i = 0; i < vectors; ++i) {
+      out[i] = Exp(out[i] - highest);
+      sum += out[i];
+    }
+    const F8 total = Fill(SumAcross(sum));
+    for (std::size_t i = 0; i < vectors; ++i) out[i] /= total;
+  }
+
+  const float* blocked(std::size_t row, std::size_t width) const { return blocked_ + row * width; }
+
+ private:
+  ROLLOUT_INLINE std::int32_t SelectBelow(const Node& node, F8* scores) const {
+    const std::size_t vectors = node.width / kLanes;
+    ImprovedPolicy(node, past_, scores);
+    const F8 total = Fill(static_cast<float>(node.head().edge_visits) + 1.0f);
+    for (std::size_t i = 0; i < vectors; ++i) {
+      const std::size_t at = i * kLanes;
+      scores[i] = scores[i] - ToFloat(Load(node.visits() + at)) / total + Load(past_ + at);
+    }
+    return Argmax(scores, vectors);
+  }
+
+  ROLLOUT_INLINE static float HighestLogit(const Node& node) {
+    F8 highest = Load(node.logits());
+    for (std::size_t i = 1; i < node.width / kLanes; ++i) {
+      highest = Max(highest, Load(node.logits() + i * kLanes));
+    }
+    return MaxAcross(highest);
+  }
+
+  QTransform qtransform_;
+  const float *past_, *blocked_, *noise_;
+  std::vector<std::vector<std::int32_t>> tables_;  // [valid actions][simulation]
+  std::vector<const std::int32_t*> table_of_row_;  // [B]
+};
+
+}  // namespace rollout::search

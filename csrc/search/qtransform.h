@@ -1,0 +1,108 @@
+// Q-values of a node's actions, scaled to be added to a policy score. Three ways, as mctx defines
+// them: by the node's own extremes, by known bounds, and completed by a mixed value.
+//
+// Source: mctx (Apache-2.0) for the definitions; Danihelka et al. 2022, "Policy improvement by
+// planning with Gumbel", appendix D for the mixed value. Reads one node; O(A).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "search/lanes.h"
+#include "search/tree.h"
+
+namespace rollout::search {
+
+struct QTransform {
+  enum class Kind { kParentAndSiblings, kMinMax, kCompletedByMixValue };
+  Kind kind = Kind::kParentAndSiblings;
+  float epsilon = 1e-8f;                     // least denominator of a rescaling
+  float min_value = 0.0f, max_value = 1.0f;  // kMinMax
+  float value_scale = 0.1f, maxvisit_init = 50.0f;
+  bool rescale_values = true, use_mixed_value = true;
+};
+
+// `past[W]` is 0 in the lanes of actions and -infinity in those past them.
+
+// Unvisited actions count as the least of the node's value and its visited actions' values.
+ROLLOUT_INLINE void ScaleByParentAndSiblings(const QTransform& t, const Node& node, F8* out) {
+  const std::size_t vectors = node.width / kLanes;
+  const F8 value = Fill(node.head().value);
+  F8 least = value, most = value;
+  for (std::size_t i = 0; i < vectors; ++i) {
+    const I8 visited = Load(node.visits() + i * kLanes) > 0;
+    out[i] = Select(visited, Load(node.q() + i * kLanes), value);
+    least = Min(least, out[i]);
+    most = Max(most, out[i]);
+  }
+  const F8 low = Fill(MinAcross(least));
+  const F8 range = Fill(std::max(MaxAcross(most) - low[0], t.epsilon));
+  for (std::size_t i = 0; i < vectors; ++i) {
+    const I8 visited = Load(node.visits() + i * kLanes) > 0;
+    out[i] = (Select(visited, out[i], low) - low) / range;
+  }
+}
+
+// Unvisited actions count as min_value. Nothing is clipped.
+ROLLOUT_INLINE void ScaleByMinMax(const QTransform& t, const Node& node, F8* out) {
+  const F8 low = Fill(t.min_value), range = Fill(t.max_value - t.min_value);
+  for (std::size_t i = 0; i < node.width / kLanes; ++i) {
+    const I8 visited = Load(node.visits() + i * kLanes) > 0;
+    out[i] = (Select(visited, Load(node.q() + i * kLanes), low) - low) / range;
+  }
+}
+
+// Unvisited actions count as the mean, over the evaluation and the visits, of the model's value and
+// the visited actions' prior-weighted Q.
+ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, const float* past,
+                                       F8* out) {
+  const std::size_t vectors = node.width / kLanes;
+  const NodeHead& head = node.head();
+  I8 most_visits = Fill(0);
+  F8 mass = Fill(0.0f), weighted = Fill(0.0f);
+  for (std::size_t i = 0; i < vectors; ++i) {
+    const I8 visits = Load(node.visits() + i * kLanes);
+    const I8 visited = visits > 0;
+    // the floor keeps the mean finite where only actions of zero prior were visited
+    const F8 prior = Select(visited, Max(Load(node.prior() + i * kLanes), Fill(kTiny)), Fill(0.0f));
+    out[i] = Select(visited, Load(node.q() + i * kLanes), Fill(0.0f));
+    mass += prior;
+    weighted += prior * out[i];
+    most_visits = Max(most_visits, visits);
+  }
+  float fill = head.raw_value;
+  if (t.use_mixed_value && head.edge_visits > 0) {
+    const float total = static_cast<float>(head.edge_visits);
+    fill = (head.raw_value + total * (SumAcross(weighted) / SumAcross(mass))) / (total + 1.0f);
+  }
+  F8 least = Fill(kInfinity), most = Fill(-kInfinity);
+  for (std::size_t i = 0; i < vectors; ++i) {
+    const I8 visited = Load(node.visits() + i * kLanes) > 0;
+    const F8 outside = Load(past + i * kLanes);
+    out[i] = Select(visited, out[i], Fill(fill));
+    least = Min(least, out[i] - outside);
+    most = Max(most, out[i] + outside);
+  }
+  const float scale =
+      (t.maxvisit_init + static_cast<float>(MaxAcross(most_visits))) * t.value_scale;
+  float low = 0.0f, range = 1.0f;
+  if (t.rescale_values) {
+    low = MinAcross(least);
+    range = std::max(MaxAcross(most) - low, t.epsilon);
+  }
+  for (std::size_t i = 0; i < vectors; ++i) out[i] = scale * ((out[i] - low) / range);
+}
+
+// Writes node.width / kLanes vectors to `out`; lanes past the actions hold finite numbers.
+ROLLOUT_INLINE void ScaleQ(const QTransform& t, const Node& node, const float* past, F8* out) {
+  switch (t.kind) {
+    case QTransform::Kind::kParentAndSiblings:
+      return ScaleByParentAndSiblings(t, node, out);
+    case QTransform::Kind::kMinMax:
+      return ScaleByMinMax(t, node, out);
+    case QTransform::Kind::kCompletedByMixValue:
+      return CompleteByMixValue(t, node, past, out);
+  }
+}
+
+}  // namespace rollout::search

@@ -1,0 +1,150 @@
+#include "search/search.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <mutex>
+
+#include "core/thread_pool.h"
+#include "search/backup.h"
+
+namespace rollout::search {
+namespace {
+
+constexpr std::uint64_t kNoFault = std::numeric_limits<std::uint64_t>::max();
+constexpr int kHeadBits = 2;
+
+// One pool for each number of threads, kept for the life of the process: a search lasts
+// milliseconds, starting threads for each would cost as much.
+ThreadPool& SharedPool(int num_threads) {
+  static std::mutex mutex;
+  static auto* pools = new std::map<int, std::unique_ptr<ThreadPool>>;
+  const std::lock_guard lock(mutex);
+  auto& pool = (*pools)[num_threads];
+  if (!pool) pool = std::make_unique<ThreadPool>(num_threads);
+  return *pool;
+}
+
+bool Finite(float x) { return x - x == 0.0f; }
+
+}  // namespace
+
+Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads)
+    : shape_(shape),
+      tree_(shape.batch, static_cast<std::size_t>(shape.simulations) + 1, shape.actions),
+      keys_(keys.begin(), keys.end()),
+      num_threads_(num_threads),
+      past_(tree_.width(), 0.0f),
+      parent_(shape.batch),
+      slot_(shape.batch),
+      chosen_(shape.batch),
+      depth_(shape.batch),
+      path_(shape.batch * (static_cast<std::size_t>(shape.max_depth) + 1)),
+      depths_(shape.batch),
+      first_fault_(kNoFault) {
+  std::fill(past_.begin() + static_cast<std::ptrdiff_t>(shape.actions), past_.end(), -kInfinity);
+  blocked_.reserve(shape.batch * tree_.width());
+  for (std::size_t row = 0; row < shape.batch; ++row) {
+    blocked_.insert(blocked_.end(), past_.begin(), past_.end());
+  }
+}
+
+Search::~Search() = default;
+
+bool Search::Begin(const Outputs& root, std::span<const std::uint8_t> invalid, std::int64_t* action,
+                   std::span<const Latent> latents) {
+  action_ = action;
+  std::vector<float> logits(shape_.actions);
+  for (std::size_t row = 0; row < shape_.batch; ++row) {
+    std::copy_n(root.prior_logits[row], shape_.actions, logits.begin());
+    const float value = *root.value[row];
+    if (!Finite(value)) Report(row, Head::kValue);
+    if (!std::ranges::all_of(logits, Finite)) Report(row, Head::kPriorLogits);
+    PrepareRoot(row, logits);
+    if (!invalid.empty()) {
+      const float highest = *std::ranges::max_element(logits);
+      float* const blocked = blocked_.data() + row * tree_.width();
+      for (std::size_t a = 0; a < shape_.actions; ++a) {
+        const bool forbidden = invalid[row * shape_.actions + a] != 0;
+        logits[a] = forbidden ? kLowest : logits[a] - highest;
+        if (forbidden) blocked[a] = -kInfinity;
+      }
+    }
+    const Node node = tree_.At(row, kRoot);
+    node.head() = {1, value, value, 0.0f, 0.0f, kNone, kNone, 0};
+    OpenNode(node, logits.data(), shape_.actions);
+  }
+  PrepareSelection();
+  return Run(nullptr, latents);
+}
+
+bool Search::Advance(const Outputs& outputs, std::span<const Latent> latents) {
+  const bool good = Run(&outputs, latents);
+  ++simulation_;
+  return good;
+}
+
+bool Search::Run(const Outputs* outputs, std::span<const Latent> latents) {
+  const auto body = [&](std::size_t begin, std::size_t end) { Step(outputs, latents, begin, end); };
+  const std::size_t grain = Grain();
+  if (num_threads_ == 1 || grain >= shape_.batch) {
+    body(0, shape_.batch);
+  } else {
+    SharedPool(num_threads_).ParallelFor(shape_.batch, grain, body);
+  }
+  const std::uint64_t first = first_fault_.load(std::memory_order_relaxed);
+  if (first == kNoFault) return true;
+  fault_ = {first >> kHeadBits, static_cast<Head>(first & ((1u << kHeadBits) - 1))};
+  return false;
+}
+
+// Rows a chunk needs to be worth handing to another thread. The costs are of the order that
+// benches/test_search.py shows; results do not depend on them.
+std::size_t Search::Grain() const {
+  constexpr double kChunkNs = 10000, kRowNs = 60, kLevelNs = 15, kVectorNs = 5;
+  const double vectors = static_cast<double>(tree_.width() / kLanes);
+  const double row = kRowNs + (1.0 + mean_depth()) * (kLevelNs + kVectorNs * vectors);
+  return static_cast<std::size_t>(kChunkNs / row) + 1;
+}
+
+void Search::Report(std::size_t row, Head head) {
+  const std::uint64_t fault = row << kHeadBits | static_cast<std::uint64_t>(head);
+  std::uint64_t first = first_fault_.load(std::memory_order_relaxed);
+  while (fault < first && !first_fault_.compare_exchange_weak(first, fault)) {
+  }
+}
+
+double Search::mean_depth() const {
+  double sum = 0.0;
+  for (const std::int64_t depth : depths_) sum += static_cast<double>(depth);
+  const std::int32_t leaves = std::min(simulation_ + 1, shape_.simulations);
+  return sum / (static_cast<double>(leaves) * static_cast<double>(shape_.batch));
+}
+
+std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* out) const {
+  const auto length = static_cast<std::size_t>(shape_.max_depth);
+  std::fill(out, out + shape_.batch * length, std::int64_t{kNone});
+  std::int32_t longest = 0;
+  for (std::size_t row = 0; row < shape_.batch; ++row) {
+    auto action = static_cast<std::int32_t>(first[row]);
+    std::int32_t slot = kRoot, depth = 0;
+    while (depth < shape_.max_depth) {
+      const Node node = tree_.At(row, slot);
+      if (depth > 0) {
+        const std::int32_t* const visits = node.visits();
+        action =
+            static_cast<std::int32_t>(std::max_element(visits, visits + shape_.actions) - visits);
+      }
+      // a path is what the search looked at: it ends where nothing was visited
+      if (node.child()[action] == kNone) break;
+      out[row * length + static_cast<std::size_t>(depth++)] = action;
+      slot = node.child()[action];
+    }
+    // the action itself is always part of its path
+    if (depth == 0) out[row * length + static_cast<std::size_t>(depth++)] = action;
+    longest = std::max(longest, depth);
+  }
+  return longest;
+}
+
+}  // namespace rollout::search

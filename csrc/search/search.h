@@ -1,0 +1,140 @@
+// A batch of tree searches, driven from outside: the caller evaluates leaves, this does the rest.
+//
+//   Begin      takes the roots, chooses the first leaf of every row
+//   Advance    takes the evaluation of those leaves, backs it up, chooses the next leaves
+//   ...        `simulations` times; the last one chooses nothing
+//   Act        the action and the policy target of every row
+//
+// A leaf is an edge (parent slot, action) and the slot its node will have. Model states ("latents")
+// are opaque rows of bytes: those in host memory are kept here in arenas that the caller owns, and
+// gathered into the caller's batch buffers; for those elsewhere the caller reads parent() and
+// slot().
+//
+// Variants are subclasses, one folder each; they share the tree, expansion, backup and the walk.
+// One thread drives one search; rows are spread over a shared thread pool, and nothing depends on
+// the number of its threads. Memory of all outputs and latents belongs to the caller.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/simd.h"
+#include "search/random.h"
+#include "search/tree.h"
+
+namespace rollout::search {
+
+struct Shape {
+  std::size_t batch = 0, actions = 0;
+  std::int32_t simulations = 0;
+  std::int32_t max_depth = 0;  // edges from the root to the deepest leaf
+};
+
+// A float32 array of the caller's, one row a batch row; the row itself is contiguous.
+struct Rows {
+  const float* at = nullptr;
+  std::ptrdiff_t stride = 0;  // in floats
+
+  const float* operator[](std::size_t row) const {
+    return at + static_cast<std::ptrdiff_t>(row) * stride;
+  }
+};
+
+// What the model returned for the leaves: reward, discount, value [B]; prior_logits [B, A].
+struct Outputs {
+  Rows reward, discount, prior_logits, value;
+};
+
+enum class Head : std::uint32_t { kReward, kDiscount, kPriorLogits, kValue };
+
+// Model states of one kind in host memory.
+struct Latent {
+  std::byte* arena = nullptr;        // [N, B, bytes]: where nodes keep theirs
+  std::byte* batch = nullptr;        // [B, bytes]: the parents' states, ready for the model
+  std::size_t bytes = 0;             // a row
+  const std::byte* fresh = nullptr;  // what the model returned, one row each `fresh_stride` bytes
+  std::ptrdiff_t fresh_stride = 0;
+};
+
+// The first output, by row and then by head, that was not finite.
+struct Fault {
+  std::size_t row = 0;
+  Head head = Head::kReward;
+};
+
+class Search {
+ public:
+  Search(const Shape& shape, std::span<const RowKey> keys, int num_threads);
+  virtual ~Search();
+  Search(const Search&) = delete;
+  Search& operator=(const Search&) = delete;
+
+  // root: value and prior_logits. invalid: [B, A], nonzero where an action is not allowed at the
+  // root, or empty. action: [B], written by every step with what the model must evaluate next.
+  // Returns true, or false with fault() set.
+  bool Begin(const Outputs& root, std::span<const std::uint8_t> invalid, std::int64_t* action,
+             std::span<const Latent> latents);
+  bool Advance(const Outputs& outputs, std::span<const Latent> latents);
+
+  // action [B]; weights [B, A]: the policy target.
+  virtual void Act(std::int64_t* action, float* weights) = 0;
+
+  const Shape& shape() const { return shape_; }
+  const Tree& tree() const { return tree_; }
+  const Fault& fault() const { return fault_; }
+  std::int32_t simulation() const { return simulation_; }
+  bool done() const { return simulation_ >= shape_.simulations; }
+  std::span<const std::int32_t> parent() const { return parent_; }
+  std::span<const std::int32_t> slot() const { return slot_; }
+  bool allowed(std::size_t row, std::size_t action) const {
+    return blocked_[row * tree_.width() + action] == 0.0f;
+  }
+  // Mean number of edges from the root to the leaf, over rows and simulations so far.
+  double mean_depth() const;
+
+  // The most visited path of each row: [B, shape.max_depth] actions, kNone after its end. It starts
+  // with first[row]. Returns the longest path's length.
+  std::int32_t PrincipalPath(const std::int64_t* first, std::int64_t* out) const;
+
+ protected:
+  // Turns the model's root logits into those the search uses (noise); masking comes after it.
+  virtual void PrepareRoot(std::size_t row, std::span<float> logits) const = 0;
+  // Called once roots are masked: what selection needs to know of them.
+  virtual void PrepareSelection() = 0;
+  // Runs rows [begin, end) of one step: see Walk in walk.h. `outputs` is null at the beginning.
+  virtual void Step(const Outputs* outputs, std::span<const Latent> latents, std::size_t begin,
+                    std::size_t end) = 0;
+
+  const float* past() const { return past_.data(); }
+  const float* blocked(std::size_t row) const { return blocked_.data() + row * tree_.width(); }
+
+  Shape shape_;
+  Tree tree_;
+  std::vector<RowKey> keys_;
+  SimdLevel simd_ = ActiveSimd();
+
+ private:
+  template <class Rule, int kVectors>
+  friend struct Walk;
+
+  bool Run(const Outputs* outputs, std::span<const Latent> latents);
+  std::size_t Grain() const;
+  void Report(std::size_t row, Head head);
+
+  int num_threads_;
+  std::int32_t simulation_ = 0;  // of the leaves that are out with the model
+  std::vector<float> past_;      // [W] 0 for an action, -infinity past the last one
+  std::vector<float> blocked_;   // [B, W] likewise, and -infinity where not allowed at the root
+  std::vector<std::int32_t> parent_, slot_, chosen_, depth_;  // [B] the leaves
+  std::vector<std::int32_t> path_;    // [B, max_depth + 1] slots from the root to the leaf
+  std::vector<std::int64_t> depths_;  // [B] sum over simulations
+  std::int64_t* action_ = nullptr;
+  std::atomic<std::uint64_t> first_fault_;
+  Fault fault_;
+};
+
+}  // namespace rollout::search

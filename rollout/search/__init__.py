@@ -1,0 +1,26 @@
+"""Batched tree search over any model that is a function on tensors."""
+
+from rollout.search.policies import gumbel_muzero_policy, muzero_policy
+from rollout.search.qtransform import (
+    QTransform,
+    qtransform_by_min_max,
+    qtransform_by_parent_and_siblings,
+    qtransform_completed_by_mix_value,
+)
+from rollout.search.tree import SearchSummary, SearchTree
+from rollout.search.types import PolicyOutput, RecurrentFn, RecurrentOutput, Root
+
+__all__ = [
+    "PolicyOutput",
+    "QTransform",
+    "RecurrentFn",
+    "RecurrentOutput",
+    "Root",
+    "SearchSummary",
+    "SearchTree",
+    "gumbel_muzero_policy",
+    "muzero_policy",
+    "qtransform_by_min_max",
+    "qtransform_by_parent_and_siblings",
+    "qtransform_completed_by_mix_value",
+]

@@ -1,0 +1,100 @@
+"""How Q-values are scaled before they are added to a policy score; the arithmetic is native.
+
+Each is a frozen dataclass of parameters. A policy takes an instance, the class itself (all
+defaults) or a `functools.partial` of it, so code written for mctx needs no change.
+Source: mctx (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import ClassVar, TypeAlias
+
+from rollout import _native
+
+
+@dataclass(frozen=True, slots=True)
+class QTransform:
+    """A way to scale the Q-values of a node's actions."""
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name}: expected a finite number, got {value}")
+
+    def native(self) -> _native.SearchQTransform:
+        """Return what the native search takes."""
+        return _native.SearchQTransform(self.kind, **asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class ByParentAndSiblings(QTransform):
+    """Rescale to [0, 1] by the least and greatest of the node's value and its visited actions' Q.
+
+    Unvisited actions count as the least. epsilon: the least denominator.
+    """
+
+    kind: ClassVar[str] = "by_parent_and_siblings"
+    epsilon: float = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class ByMinMax(QTransform):
+    """Rescale by known bounds: (q - min_value) / (max_value - min_value), nothing clipped.
+
+    Unvisited actions count as min_value.
+    """
+
+    kind: ClassVar[str] = "by_min_max"
+    min_value: float
+    max_value: float
+
+    def __post_init__(self) -> None:
+        QTransform.__post_init__(self)
+        if self.min_value >= self.max_value:
+            raise ValueError(
+                f"max_value: expected more than min_value={self.min_value}, got {self.max_value}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedByMixValue(QTransform):
+    """Give unvisited actions a mixed value, and scale all by (maxvisit_init + most visits).
+
+    The mixed value is the mean, over the node's evaluation and its visits, of the model's value and
+    of the prior-weighted Q of the visited actions (Danihelka et al. 2022, appendix D); with
+    use_mixed_value off it is the model's value alone. rescale_values: first bring the node's
+    completed Q to [0, 1], with epsilon as the least denominator.
+    """
+
+    kind: ClassVar[str] = "completed_by_mix_value"
+    value_scale: float = 0.1
+    maxvisit_init: float = 50.0
+    rescale_values: bool = True
+    use_mixed_value: bool = True
+    epsilon: float = 1e-8
+
+
+qtransform_by_parent_and_siblings = ByParentAndSiblings
+qtransform_by_min_max = ByMinMax
+qtransform_completed_by_mix_value = CompletedByMixValue
+
+QTransformLike: TypeAlias = QTransform | Callable[[], QTransform]
+
+
+def resolve(qtransform: QTransformLike) -> QTransform:
+    """Return the instance that was meant; raise TypeError for anything else."""
+    made = qtransform if isinstance(qtransform, QTransform) else None
+    if made is None and callable(qtransform):
+        made = qtransform()
+    if not isinstance(made, QTransform):
+        raise TypeError(
+            "qtransform: expected one of rollout.search.qtransform_by_parent_and_siblings, "
+            "qtransform_by_min_max(min_value=..., max_value=...) or "
+            f"qtransform_completed_by_mix_value, got {qtransform!r}"
+        )
+    return made

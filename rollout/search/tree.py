@@ -1,0 +1,159 @@
+"""The trees of a finished search, as arrays with mctx's names."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rollout import _native
+from rollout.search.latents import Latents
+
+
+class SearchSummary(NamedTuple):
+    """What a search found at the root."""
+
+    visit_counts: Tensor  # [B, A] float32
+    visit_probs: Tensor  # [B, A] float32, rows sum to 1
+    value: Tensor  # [B] float32, the mean return found
+    qvalues: Tensor  # [B, A] float32, 0 where never visited
+
+
+class SearchTree:
+    """The trees of one search, in native memory; slot 0 is the root of each row.
+
+    The arrays are CPU tensors, made anew at every access (O(B N A)); `summary` reads the root only.
+    Slots that no simulation reached hold 0, or -1 in the index arrays.
+
+    node_visits        [B, N] int32   visits of each node, its own evaluation included
+    raw_values         [B, N] float32 the model's value of each node
+    node_values        [B, N] float32 the mean of that and of the returns through the node
+    parents            [B, N] int32   slot of the parent
+    action_from_parent [B, N] int32   action taken there
+    children_index     [B, N, A] int32   slot of each child, UNVISITED where there is none
+    children_visits    [B, N, A] int32   visits of each child
+    children_prior_logits, children_rewards, children_discounts, children_values
+                       [B, N, A] float32 of each edge and of the child at its end
+    """
+
+    ROOT_INDEX: ClassVar[int] = 0
+    NO_PARENT: ClassVar[int] = -1
+    UNVISITED: ClassVar[int] = -1
+
+    def __init__(
+        self, native: _native.Search, latents: Latents, invalid: Tensor | None, actions: int
+    ) -> None:
+        self._native = native
+        self._latents = latents
+        self._invalid = invalid
+        self.num_actions = actions
+
+    @property
+    def batch_size(self) -> int:
+        """B, the number of trees."""
+        return self._latents.batch
+
+    @property
+    def num_simulations(self) -> int:
+        """Simulations a row; N is one more."""
+        return self._latents.nodes - 1
+
+    @property
+    def node_visits(self) -> Tensor:
+        """[B, N] int32."""
+        return self._field("node_visits")
+
+    @property
+    def raw_values(self) -> Tensor:
+        """[B, N] float32."""
+        return self._field("raw_values")
+
+    @property
+    def node_values(self) -> Tensor:
+        """[B, N] float32."""
+        return self._field("node_values")
+
+    @property
+    def parents(self) -> Tensor:
+        """[B, N] int32."""
+        return self._field("parents")
+
+    @property
+    def action_from_parent(self) -> Tensor:
+        """[B, N] int32."""
+        return self._field("action_from_parent")
+
+    @property
+    def children_index(self) -> Tensor:
+        """[B, N, A] int32."""
+        return self._field("children_index")
+
+    @property
+    def children_prior_logits(self) -> Tensor:
+        """[B, N, A] float32."""
+        return self._field("children_prior_logits")
+
+    @property
+    def children_visits(self) -> Tensor:
+        """[B, N, A] int32."""
+        return self._field("children_visits")
+
+    @property
+    def children_values(self) -> Tensor:
+        """[B, N, A] float32."""
+        return self._field("children_values")
+
+    @property
+    def children_rewards(self) -> Tensor:
+        """[B, N, A] float32."""
+        return self._field("children_rewards")
+
+    @property
+    def children_discounts(self) -> Tensor:
+        """[B, N, A] float32."""
+        return self._field("children_discounts")
+
+    @property
+    def embeddings(self) -> Any:
+        """The root embedding's pytree with leaves [B, N, ...], on its device; views, not copies."""
+        return self._latents.all(self.parents >= 0)
+
+    @property
+    def root_invalid_actions(self) -> Tensor:
+        """[B, A] bool, true where the search was not allowed to start."""
+        if self._invalid is None:
+            return torch.zeros(self.batch_size, self.num_actions, dtype=torch.bool)
+        return self._invalid
+
+    @property
+    def root_gumbel(self) -> Tensor | None:
+        """[B, A] float32, the Gumbel noise of this search; None where the policy uses none."""
+        noise = self._native.noise()
+        return None if noise is None else torch.from_numpy(noise)
+
+    @property
+    def mean_depth(self) -> float:
+        """Edges from the root to a simulation's leaf, mean over rows and simulations."""
+        return self._native.mean_depth
+
+    def qvalues(self, indices: Tensor) -> Tensor:
+        """Return reward + discount * value of each action, [B, A]. indices: [B] node slots."""
+        rows = torch.arange(self.batch_size)
+        rewards, discounts = self.children_rewards, self.children_discounts
+        return (rewards + discounts * self.children_values)[rows, indices]
+
+    def summary(self) -> SearchSummary:
+        """Return the root's visits, value and Q-values."""
+        visits, value, qvalues = map(torch.from_numpy, self._native.summary())
+        return SearchSummary(visits, visits / visits.sum(-1, keepdim=True), value, qvalues)
+
+    def principal_path(self, first: Tensor) -> Tensor:
+        """Return the most visited path of each row: [B, D] int64 actions, -1 after its end.
+
+        first: [B] int64, the action that starts it. D is the longest path's length, at least 1.
+        """
+        return torch.from_numpy(self._native.principal_path(first.cpu().numpy()))
+
+    def _field(self, name: str) -> Tensor:
+        return torch.from_numpy(self._native.field(name))

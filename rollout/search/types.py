@@ -1,0 +1,43 @@
+"""What goes into a search and what comes out. Letters: B rows of a batch, A actions, N nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from torch import Tensor
+
+from rollout.search.tree import SearchTree
+
+Embedding: TypeAlias = Any  # a pytree of tensors [B, ...]
+Seed: TypeAlias = int | Sequence[int] | Tensor
+
+
+class Root(NamedTuple):
+    """What the model says of the states to search from."""
+
+    prior_logits: Tensor  # [B, A] float32
+    value: Tensor  # [B] float32
+    embedding: Embedding  # leaves [B, ...]: what recurrent_fn steps from
+
+
+class RecurrentOutput(NamedTuple):
+    """What the model says of one step: of the edge taken, and of the state it leads to."""
+
+    reward: Tensor  # [B] float32, of the edge
+    discount: Tensor  # [B] float32, what the new state's value counts for; 0 where it is terminal
+    prior_logits: Tensor  # [B, A] float32, of the new state
+    value: Tensor  # [B] float32, of the new state
+
+
+RecurrentFn: TypeAlias = Callable[[Tensor, Embedding], tuple[RecurrentOutput, Embedding]]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOutput:
+    """The outcome of a search."""
+
+    action: Tensor  # [B] int64, to be taken
+    action_weights: Tensor  # [B, A] float32, the target for training a policy; rows sum to 1
+    search_tree: SearchTree
