@@ -6,9 +6,7 @@ import typer
 
 
 def envs(
-    env_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="one environment, in full")
-    ] = None,
+    env_id: Annotated[str | None, typer.Argument(metavar="ID", help="show this one only")] = None,
 ) -> None:
     """List the environments with their spaces, **events** and layouts.
 
@@ -23,18 +21,17 @@ def envs(
     from rich.table import Table
 
     import rollout
+    from rollout.envs.kitchen import list_layouts
 
-    table = Table(title="environments", title_justify="left", show_lines=True)
-    for column in ("id", "what", "observation", "action", "events"):
-        table.add_column(column, overflow="fold")
+    console = Console()
     for name in rollout.list_envs() if env_id is None else [env_id]:
         env = rollout.make_vec(name, 1)
-        table.add_row(
-            name,
-            rollout.envs.spec(name),
-            str(env.single_observation_space),
-            str(env.single_action_space),
-            ", ".join(env.event_names) or "none",
-        )
+        facts = Table.grid(padding=(0, 2))
+        facts.add_row("  observation", " ".join(str(env.single_observation_space).split()))
+        facts.add_row("  action", str(env.single_action_space))
+        facts.add_row("  events", ", ".join(env.event_names) or "none")
+        if name == "Kitchen-v0":
+            facts.add_row("  layouts", ", ".join(list_layouts()))
         env.close()
-    Console().print(table)
+        console.print(f"[bold]{name}[/]  {rollout.envs.spec(name)}")
+        console.print(facts)
