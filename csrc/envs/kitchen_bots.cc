@@ -24,7 +24,8 @@ constexpr int kTrustPeriod = 80,
 constexpr int kDetourPeriod = 32, kDetourSteps = 8;  // steps; inside, any detour is taken
 constexpr int kShortDetour = 4;      // extra steps that the first of two cooks walks to make way
 constexpr int kDishAheadSteps = 12;  // a soup this close to ready is worth a dish now
-constexpr int kHoverDistance = 2;    // how near a pot to wait for it
+constexpr std::uint32_t kYieldOdds = 10;  // one in this many times the later player goes first
+constexpr int kHoverDistance = 2;         // how near a pot to wait for it
 
 class Scripted {
  public:
@@ -287,7 +288,10 @@ class Scripted {
 
     const auto [detour, length] = SearchAround(targets);
     const bool patient = me_ == 0 && state_.timestep % kDetourPeriod >= kDetourSteps;
-    if (detour != kStay && (!patient || length <= distance + kShortDetour)) return Yielding(detour);
+    const bool worth_it = detour != kStay && (!patient || length <= distance + kShortDetour);
+    // two who both turn around would meet again on the other side
+    const bool turns_back = detour == (facing_ ^ 1);
+    if (worth_it && (!turns_back || random_.Below(2) == 0)) return Yielding(detour);
     if (!Taken(layout_.Ahead(cell_, direct))) return Yielding(direct);
     // face to face: push, so that they see where I want to go, wait, or make way
     const auto choice = random_.Below(4);
@@ -351,16 +355,15 @@ class Scripted {
     return {kStay, 0};
   }
 
-  // a cell that somebody else looks at may be theirs next: two who enter it freeze everybody, so
-  // one of the two mostly goes and the other mostly waits
+  // a cell that somebody else looks at may be theirs next, and two who enter it freeze everybody:
+  // the later player mostly waits
   int Yielding(int action) {
     if (action >= kStay) return action;
     const int ahead = layout_.Ahead(cell_, action);
     if (!layout_.IsFloor(ahead)) return action;
-    for (int i = 0; i < layout_.num_players; ++i) {
-      if (i == me_ || layout_.Ahead(state_.cell[i], state_.facing[i]) != ahead) continue;
-      const std::uint32_t tenths = me_ < i ? 9 : 3;
-      if (random_.Below(10) >= tenths) return kStay;
+    for (int i = 0; i < me_; ++i) {
+      const bool looks = layout_.Ahead(state_.cell[i], state_.facing[i]) == ahead;
+      if (looks && random_.Below(kYieldOdds) != 0) return kStay;
     }
     return action;
   }
