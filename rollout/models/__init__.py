@@ -1,5 +1,7 @@
 """World models: the protocol, models that follow it, and checks for any model."""
 
+from rollout.models.check import Report, check, measure
+from rollout.models.exact import ExactModel
 from rollout.models.hash_model import HashModel
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import (
@@ -51,6 +53,7 @@ __all__ = [
     "Decoder",
     "Discrete",
     "EventValue",
+    "ExactModel",
     "Examples",
     "Features",
     "Fused",
@@ -65,6 +68,7 @@ __all__ = [
     "Path",
     "Prior",
     "RecurrentOutput",
+    "Report",
     "Rolls",
     "Support",
     "TrainBatch",
@@ -74,9 +78,11 @@ __all__ = [
     "ValueEquivalent",
     "ValueEquivalentConfig",
     "WorldModel",
+    "check",
     "check_actions",
     "check_finite",
     "load",
+    "measure",
     "row_bytes",
     "save",
     "take",
