@@ -299,8 +299,13 @@ class Search:
     def noise(self) -> NDArray[np.float32] | None:
         """Return the Gumbel noise of the roots, [B, A], or None for a search without."""
 
-    def principal_path(self, first: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the most visited path that starts with first [B]: [B, D], -1 after its end."""
+    def principal_path(
+        self, first: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the most visited path that starts with first [B]: [B, D], -1 after its end.
+
+        And the reward of each of its steps, [B, D], 0 after its end.
+        """
 
     @property
     def mean_depth(self) -> float:

@@ -355,11 +355,15 @@ py::object Noise(const Search& from) {
   return out;
 }
 
-py::object PrincipalPath(const Search& from, const Actions& first) {
+py::tuple PrincipalPath(const Search& from, const Actions& first) {
   const Shape& shape = from.shape();
-  py::array_t<std::int64_t> out({shape.batch, static_cast<std::size_t>(shape.max_depth)});
-  const std::int32_t longest = from.PrincipalPath(first.data(), out.mutable_data());
-  return out[py::make_tuple(py::ellipsis(), py::slice(0, longest, 1))];
+  const auto length = static_cast<std::size_t>(shape.max_depth);
+  py::array_t<std::int64_t> actions({shape.batch, length});
+  py::array_t<float> rewards({shape.batch, length});
+  const std::int32_t longest =
+      from.PrincipalPath(first.data(), actions.mutable_data(), rewards.mutable_data());
+  const auto cut = py::make_tuple(py::ellipsis(), py::slice(0, longest, 1));
+  return py::make_tuple(actions[cut], rewards[cut]);
 }
 
 }  // namespace
@@ -432,7 +436,8 @@ void BindSearch(py::module_& m) {
       .def(
           "principal_path",
           [](const BoundSearch& s, const Actions& first) { return PrincipalPath(s.get(), first); },
-          arg("first"), "The most visited path that starts with the given actions.")
+          arg("first"),
+          "The most visited path that starts with the given actions, and its rewards.")
       .def_property_readonly(
           "mean_depth", [](const BoundSearch& s) { return s.get().mean_depth(); },
           "Mean edges from the root to a leaf.")

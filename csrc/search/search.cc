@@ -121,30 +121,28 @@ double Search::mean_depth() const {
   return sum / (static_cast<double>(leaves) * static_cast<double>(shape_.batch));
 }
 
-std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* out) const {
+std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* actions,
+                                   float* rewards) const {
   const auto length = static_cast<std::size_t>(shape_.max_depth);
-  std::fill(out, out + shape_.batch * length, std::int64_t{kNone});
-  std::int32_t longest = 0;
-  for (std::size_t row = 0; row < shape_.batch; ++row) {
-    auto action = static_cast<std::int32_t>(first[row]);
-    std::int32_t slot = kRoot, depth = 0;
-    while (depth < shape_.max_depth) {
+  std::fill_n(actions, shape_.batch * length, std::int64_t{kNone});
+  std::fill_n(rewards, shape_.batch * length, 0.0f);
+  std::size_t longest = 1;
+  for (std::size_t row = 0; row < shape_.batch; ++row, actions += length, rewards += length) {
+    std::int32_t slot = kRoot;
+    actions[0] = first[row];
+    for (std::size_t depth = 0; depth < length; ++depth) {
       const Node node = tree_.At(row, slot);
-      if (depth > 0) {
-        const std::int32_t* const visits = node.visits();
-        action =
-            static_cast<std::int32_t>(std::max_element(visits, visits + shape_.actions) - visits);
-      }
-      // a path is what the search looked at: it ends where nothing was visited
-      if (node.child()[action] == kNone) break;
-      out[row * length + static_cast<std::size_t>(depth++)] = action;
+      const std::int32_t* const visits = node.visits();
+      const auto action =
+          depth == 0 ? first[row] : std::max_element(visits, visits + shape_.actions) - visits;
       slot = node.child()[action];
+      if (slot == kNone) break;
+      actions[depth] = action;
+      rewards[depth] = tree_.At(row, slot).head().reward;
+      longest = std::max(longest, depth + 1);
     }
-    // the action itself is always part of its path
-    if (depth == 0) out[row * length + static_cast<std::size_t>(depth++)] = action;
-    longest = std::max(longest, depth);
   }
-  return longest;
+  return static_cast<std::int32_t>(longest);
 }
 
 }  // namespace rollout::search

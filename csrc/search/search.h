@@ -96,9 +96,11 @@ class Search {
   // Mean number of edges from the root to the leaf, over rows and simulations so far.
   double mean_depth() const;
 
-  // The most visited path of each row: [B, shape.max_depth] actions, kNone after its end. It starts
-  // with first[row]. Returns the longest path's length.
-  std::int32_t PrincipalPath(const std::int64_t* first, std::int64_t* out) const;
+  // The most visited path of each row, starting with first[row]: [B, shape.max_depth] actions,
+  // kNone after its end, and the reward of each step, 0 after its end. It ends where nothing was
+  // visited, but has one action at least. Returns the longest path's length.
+  std::int32_t PrincipalPath(const std::int64_t* first, std::int64_t* actions,
+                             float* rewards) const;
 
  protected:
   // Turns the model's root logits into those the search uses (noise); masking comes after it.

@@ -148,12 +148,15 @@ class SearchTree:
         visits, value, qvalues = map(torch.from_numpy, self._native.summary())
         return SearchSummary(visits, visits / visits.sum(-1, keepdim=True), value, qvalues)
 
-    def principal_path(self, first: Tensor) -> Tensor:
-        """Return the most visited path of each row: [B, D] int64 actions, -1 after its end.
+    def principal_path(self, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the most visited path of each row and the rewards along it.
 
-        first: [B] int64, the action that starts it. D is the longest path's length, at least 1.
+        first: [B] int64, the action that starts it.
+        Returns actions [B, D] int64, -1 after a path's end, and rewards [B, D] float32, 0 there. D
+        is the longest path's length, at least 1.
         """
-        return torch.from_numpy(self._native.principal_path(first.cpu().numpy()))
+        actions, rewards = self._native.principal_path(first.cpu().numpy())
+        return torch.from_numpy(actions), torch.from_numpy(rewards)
 
     def _field(self, name: str) -> Tensor:
         return torch.from_numpy(self._native.field(name))

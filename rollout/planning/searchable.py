@@ -1,0 +1,127 @@
+"""A world model as a search sees it: a goal and a discount folded in, missing heads filled in."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rollout.models.noise import CounterNoise
+from rollout.models.protocol import (
+    Discrete,
+    EventValue,
+    Fused,
+    Prior,
+    Transition,
+    Value,
+    WorldModel,
+)
+from rollout.planning.goal import weigh
+from rollout.search import RecurrentOutput, Root
+
+
+class Searchable:
+    """One plan's view of a model.
+
+    weights: a goal's, None for the model's own reward and value. noise: of the B rows, for models
+    that draw; simulation s draws at time s.
+    seconds: spent in the model so far (on a GPU, in launching it).
+    """
+
+    def __init__(
+        self,
+        model: WorldModel[Any],
+        weights: Tensor | None,
+        discount: float,
+        noise: CounterNoise,
+    ) -> None:
+        assert isinstance(model.spec.action, Discrete)
+        self.model, self.weights, self.discount, self.noise = model, weights, discount, noise
+        self.actions = model.spec.action.n
+        self.step = self._fused if isinstance(model, Fused) else self._plain
+        self.simulation = 0
+        self.seconds = 0.0
+
+    def root(self, state: Any) -> Root:
+        """Return what a search starts from."""
+        start = perf_counter()
+        logits, value = self._predict(state)
+        self.seconds += perf_counter() - start
+        return Root(logits, value, state)
+
+    def recurrent_fn(self, action: Tensor, state: Any) -> tuple[RecurrentOutput, Any]:
+        """Step the model once for a search."""
+        start = perf_counter()
+        result = self.step(action, state)
+        self.seconds += perf_counter() - start
+        return result
+
+    def path_events(self, state: Any, actions: Tensor) -> Tensor | None:
+        """Step along actions [B, D] and return the events expected, [B, D, *event_shape].
+
+        They are 0 after a path's end, which is where its actions are -1. None without events.
+        """
+        if not self.model.spec.events:
+            return None
+        start = perf_counter()
+        actions = actions.to(self.model.spec.device)
+        events = []
+        for depth in range(actions.shape[1]):
+            action = actions[:, depth]
+            state, transition = self.model.step(
+                state, action.clamp(min=0), self.noise.at(self.simulation + depth)
+            )
+            counts = _events(transition)
+            alive = (action >= 0).view(-1, *[1] * (counts.dim() - 1))
+            events.append(counts * alive)
+        self.seconds += perf_counter() - start
+        return torch.stack(events, 1).cpu()
+
+    def _fused(self, action: Tensor, state: Any) -> tuple[RecurrentOutput, Any]:
+        after, (reward, cont, logits, value) = self.model.recurrent(  # type: ignore[attr-defined]
+            state, action, self.weights
+        )
+        return RecurrentOutput(reward, cont * self.discount, logits, value), after
+
+    def _plain(self, action: Tensor, state: Any) -> tuple[RecurrentOutput, Any]:
+        after, transition = self.model.step(state, action, self.noise.at(self.simulation))
+        self.simulation += 1
+        logits, value = self._predict(after)
+        reward = transition.reward
+        if self.weights is not None:
+            reward = weigh(_events(transition), self.weights)
+        elif reward is None:
+            raise ValueError(
+                "model: its steps give no reward (Transition.reward is None); plan with a goal on "
+                "its events, or with a model that predicts reward"
+            )
+        if transition.cont is None:
+            discount = torch.full_like(reward, self.discount)
+        else:
+            discount = transition.cont * self.discount
+        return RecurrentOutput(reward, discount, logits, value), after
+
+    def _predict(self, state: Any) -> tuple[Tensor, Tensor]:
+        """Return prior logits [B, A] and value [B]."""
+        model, rows, device = self.model, len(self.noise.rows), self.noise.device
+        if isinstance(model, Prior):
+            logits = model.policy(state)
+        else:
+            logits = torch.zeros(rows, self.actions, device=device)
+        if self.weights is not None and isinstance(model, EventValue):
+            value = weigh(model.event_value(state), self.weights)
+        elif self.weights is None and isinstance(model, Value):
+            value = model.value(state)
+        else:
+            value = torch.zeros(rows, device=device)
+        return logits, value
+
+
+def _events(transition: Transition) -> Tensor:
+    if transition.events is None:
+        raise ValueError(
+            "model: its spec names events, but its steps give none (Transition.events is None)"
+        )
+    return transition.events

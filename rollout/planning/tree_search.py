@@ -1,0 +1,164 @@
+"""Plan by tree search in any world model with discrete actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from rollout.models.noise import CounterNoise
+from rollout.models.protocol import Discrete, WorldModel
+from rollout.planning.goal import GoalLike, goal_weights
+from rollout.planning.plan import Plan
+from rollout.planning.searchable import Searchable
+from rollout.search import PolicyOutput, gumbel_muzero_policy, muzero_policy
+from rollout.search.qtransform import QTransformLike, resolve
+from rollout.search.types import Seed
+
+_SEED_STEP = 0x9E3779B97F4A7C15  # odd, so that the seeds of a planner's plans are distinct
+_SEED_MASK = (1 << 64) - 1
+_ROW_MASK = (1 << 32) - 1
+
+
+class TreeSearch:
+    """A planner that searches a tree of the model's futures, for B rows at once.
+
+    model: any `rollout.models` model with discrete actions. `recurrent` (Fused) is used where the
+        model has it; otherwise `step`, and `policy` and `value` if it has them: without a policy
+        all actions are equally likely, without a value a leaf is worth 0.
+    num_simulations: model calls a plan, and nodes a row.
+    policy: "gumbel" (improves on the prior even with few simulations) or "muzero" (PUCT).
+    discount: a step's, on top of the model's own continuation.
+    goal: weights on the model's events, in place of its reward and value; see `goal_weights`.
+    seed: of the planner's own sequence of seeds, one a plan.
+    paths: whether to step the model along the line that a plan expects, for `Plan.path_events`;
+        only models with events are asked, at D more calls a plan.
+    The rest are arguments of `rollout.search.gumbel_muzero_policy` and `muzero_policy`; either
+    policy reads its own and ignores the other's.
+
+    Not for two threads at once: make a planner for each.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel[Any],
+        *,
+        num_simulations: int = 50,
+        policy: Literal["gumbel", "muzero"] = "gumbel",
+        discount: float = 0.997,
+        goal: GoalLike | None = None,
+        max_depth: int | None = None,
+        qtransform: QTransformLike | None = None,
+        max_num_considered_actions: int = 16,
+        gumbel_scale: float = 1.0,
+        dirichlet_fraction: float = 0.25,
+        dirichlet_alpha: float = 0.3,
+        pb_c_init: float = 1.25,
+        pb_c_base: float = 19652.0,
+        temperature: float = 1.0,
+        num_threads: int | None = None,
+        seed: int = 0,
+        paths: bool = True,
+    ) -> None:
+        if not isinstance(model.spec.action, Discrete):
+            raise ValueError(
+                f"model: expected Discrete actions, got {model.spec.action}; a tree needs a finite "
+                "set of them"
+            )
+        if policy not in ("gumbel", "muzero"):
+            raise ValueError(f"policy: expected 'gumbel' or 'muzero', got {policy!r}")
+        if not 0.0 <= discount <= 1.0:
+            raise ValueError(f"discount: expected a number in [0, 1], got {discount}")
+        self.model = model
+        self.num_simulations = num_simulations
+        self.discount = discount
+        self.goal = goal
+        self.paths = paths
+        self._seed, self._plans = seed, 0
+        self._settings: dict[str, Any] = {"max_depth": max_depth, "num_threads": num_threads}
+        if qtransform is not None:
+            self._settings["qtransform"] = resolve(qtransform)
+        self._search: Callable[..., PolicyOutput]
+        if policy == "gumbel":
+            self._search = gumbel_muzero_policy
+            self._settings |= {
+                "max_num_considered_actions": max_num_considered_actions,
+                "gumbel_scale": gumbel_scale,
+            }
+        else:
+            self._search = muzero_policy
+            self._settings |= {
+                "dirichlet_fraction": dirichlet_fraction,
+                "dirichlet_alpha": dirichlet_alpha,
+                "pb_c_init": pb_c_init,
+                "pb_c_base": pb_c_base,
+                "temperature": temperature,
+            }
+
+    @torch.no_grad()
+    def plan(
+        self,
+        state: Any,
+        *,
+        num_simulations: int | None = None,
+        goal: GoalLike | None = None,
+        invalid_actions: Tensor | None = None,
+        seed: Seed | None = None,
+    ) -> Plan:
+        """Plan from B states at once.
+
+        state: the model's pytree, leaves [B, ...].
+        num_simulations, goal: None for the planner's own.
+        invalid_actions: [B, A] bool, true where an action must not be taken now.
+        seed: an int, or one a row, as in `rollout.search.muzero_policy`; None for the next of the
+            planner's own sequence.
+        Raises ValueError naming the argument, or the model's head that is not finite and the row.
+        """
+        start = perf_counter()
+        rows = int(pytree.tree_leaves(state)[0].shape[0])
+        goal = self.goal if goal is None else goal
+        weights = None if goal is None else goal_weights(goal, self.model.spec, rows)
+        if seed is None:
+            seed = (self._seed + self._plans * _SEED_STEP) & _SEED_MASK
+            self._plans += 1
+        model = Searchable(self.model, weights, self.discount, self._noise(seed, rows))
+        root = model.root(state)
+        output = self._search(
+            root,
+            model.recurrent_fn,
+            self.num_simulations if num_simulations is None else num_simulations,
+            invalid_actions=invalid_actions,
+            seed=seed,
+            **self._settings,
+        )
+        tree, device = output.search_tree, output.action.device
+        summary = tree.summary()
+        path_actions, path_rewards = tree.principal_path(output.action)
+        path_events = model.path_events(state, path_actions) if self.paths else None
+        return Plan(
+            action=output.action,
+            action_weights=output.action_weights,
+            value=summary.value.to(device),
+            prior=root.prior_logits.softmax(-1),
+            q_values=summary.qvalues.to(device),
+            visit_counts=summary.visit_counts.to(device),
+            path_actions=path_actions,
+            path_rewards=path_rewards,
+            path_events=path_events,
+            search_tree=tree,
+            mean_depth=tree.mean_depth,
+            model_seconds=model.seconds,
+            seconds=perf_counter() - start,
+        )
+
+    def _noise(self, seed: Seed, rows: int) -> CounterNoise:
+        """Return the noise of a model that draws: the same for a row wherever it stands."""
+        device = self.model.spec.device
+        if isinstance(seed, int):
+            return CounterNoise(seed, rows, device=device)
+        ids = torch.as_tensor(seed, dtype=torch.int64) & _ROW_MASK
+        return CounterNoise(0, ids.to(device))
