@@ -228,7 +228,7 @@ class Replay:
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return everything that `load_state` needs to go on bit for bit, as fresh arrays."""
         held = {name: field[:, : self.size].copy() for name, field in self._fields.items()}
-        return {**held, "ended": self._ended.copy(), "count": np.array(self.count, np.int64)}
+        return {**held, "ended": self._ended.copy(), "count": np.array([self.count])}
 
     def load_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Take back what `state` returned, of a replay with the same sizes.
@@ -240,7 +240,7 @@ class Replay:
             raise ValueError(
                 f"state: expected the fields of Replay.state, {sorted(missing)} missing"
             )
-        count = int(state["count"])
+        count = int(state["count"][0])
         size = min(count, self.capacity)
         for name, field in self._fields.items():
             saved = state[name]
