@@ -9,6 +9,8 @@ from rich.markup import escape
 from rollout.cli.bench import bench
 from rollout.cli.doctor import doctor
 from rollout.cli.envs import envs
+from rollout.cli.eval import evaluate
+from rollout.cli.train import train
 
 app = typer.Typer(
     name="rollout",
@@ -21,8 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, envs, doctor):
+for command in (train, bench, envs, doctor):
     app.command()(command)
+app.command("eval")(evaluate)
 
 
 def main() -> None:

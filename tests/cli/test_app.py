@@ -20,7 +20,7 @@ def test_help_names_every_command_and_loads_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("bench", "envs", "doctor"):
+    for command in ("train", "eval", "bench", "envs", "doctor"):
         assert command in done.stdout
 
 
