@@ -29,7 +29,7 @@ class ThreadPool {
 
   int num_threads() const { return num_threads_; }
 
-  // Calls body(begin, end) on chunks of `grain` rows that together cover [0, n).
+  // Calls body(begin, end) on chunks of `grain` >= 1 rows that together cover [0, n).
   template <class Body>
   void ParallelFor(std::size_t n, std::size_t grain, Body&& body) {
     if (num_threads_ == 1 || n <= grain) {
