@@ -36,6 +36,9 @@ def philox_below(
 def numpy_words(seed: int, count: int) -> NDArray[np.uint64]:
     """Return the first `count` raw words of NumPy's PCG64(SeedSequence(seed)), made natively."""
 
+def sin_cos(angles: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sine and the cosine of each angle in radians, as the environments compute them."""
+
 class ThreadPool:
     """A persistent pool of `num_threads` threads, the caller included, as the engine uses it."""
 
@@ -64,7 +67,7 @@ class _EnvFacts(TypedDict):
     event_rows: int
     signal_names: tuple[str, ...]
     signal_widths: tuple[int, ...]
-    keywords: str
+    keywords: dict[str, str]
     row_bytes: int
 
 _Outputs = tuple[

@@ -1,5 +1,7 @@
 #include "envs/cartpole.h"
 
+#include <limits>
+
 #include "vec.h"
 
 namespace rollout::bindings {
@@ -24,11 +26,13 @@ py::dict GetState(const CartPole::Params&, const RowHeader& header, const CartPo
 
 void SetState(const CartPole::Params&, RowHeader& header, CartPole::State& state,
               const py::dict& values) {
-  state.x = values["x"].cast<double>();
-  state.x_dot = values["x_dot"].cast<double>();
-  state.theta = values["theta"].cast<double>();
-  state.theta_dot = values["theta_dot"].cast<double>();
-  header.step = values["step"].cast<std::uint32_t>();
+  Kwargs fields("state", values);
+  constexpr double kMost = std::numeric_limits<double>::max();  // finite
+  state.x = fields.Double("x", 0.0, -kMost, kMost);
+  state.x_dot = fields.Double("x_dot", 0.0, -kMost, kMost);
+  state.theta = fields.Double("theta", 0.0, -kMost, kMost);
+  state.theta_dot = fields.Double("theta_dot", 0.0, -kMost, kMost);
+  header.step = static_cast<std::uint32_t>(fields.Int("step", 0, 0, UINT32_MAX));
 }
 
 }  // namespace

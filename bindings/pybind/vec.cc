@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <sstream>
+#include <stdexcept>
 
 namespace rollout::bindings {
 
@@ -77,12 +78,6 @@ std::size_t Kwargs::Choice(const char* name, const std::vector<std::string>& cho
 
 py::object Kwargs::Object(const char* name) { return Take(name, py::none()); }
 
-std::string Kwargs::Resolved() const {
-  std::string out;
-  for (const auto& [name, value] : resolved_) out += name + "=" + value + ";";
-  return out;
-}
-
 void Kwargs::RefuseRest() const {
   for (const auto& [key, value] : values_) {
     const std::string name = py::str(key);
@@ -102,7 +97,9 @@ namespace {
 
 // actions --------------------------------------------------------------------------------------
 
-std::string Shape(const std::vector<py::ssize_t>& shape) {
+using ArrayShape = std::vector<py::ssize_t>;
+
+std::string Shape(const ArrayShape& shape) {
   std::string out = "[";
   for (std::size_t i = 0; i < shape.size(); ++i) {
     out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
@@ -110,62 +107,78 @@ std::string Shape(const std::vector<py::ssize_t>& shape) {
   return out + "]";
 }
 
+// What `actions` should be, for an error.
+std::string Expected(const EnvSpec& spec, const ArrayShape& shape) {
+  return "actions: expected " + Shape(shape) + (spec.action_nvec.empty() ? " float32" : " int64");
+}
+
+// The first action of a Discrete or MultiDiscrete batch that is out of range raises.
+void CheckChoices(const EnvSpec& spec, const ArrayShape& shape, const std::int64_t* values,
+                  std::size_t n) {
+  const std::size_t width = spec.action_nvec.size();
+  for (std::size_t part = 0; part < width; ++part) {
+    const auto choices = static_cast<std::uint64_t>(spec.action_nvec[part]);
+    const auto legal = [&](std::size_t row) {
+      // as unsigned, a negative number is too large as well
+      return static_cast<std::uint64_t>(values[row * width + part]) < choices;
+    };
+    bool all_legal = true;  // no early exit, so that this vectorises
+    for (std::size_t row = 0; row < n; ++row) all_legal &= legal(row);
+    if (all_legal) continue;
+    std::size_t row = 0;
+    while (legal(row)) ++row;
+    throw py::value_error(Expected(spec, shape) + " in 0.." + std::to_string(choices - 1) +
+                          ", got " + std::to_string(values[row * width + part]) + " in row " +
+                          std::to_string(row) +
+                          (width > 1 ? ", element " + std::to_string(part) : std::string()));
+  }
+}
+
+void CheckFinite(const EnvSpec& spec, const ArrayShape& shape, const float* values, std::size_t n) {
+  const std::size_t width = spec.action_low.size();
+  for (std::size_t k = 0; k < n * width; ++k) {
+    if (std::isfinite(values[k])) continue;
+    throw py::value_error(Expected(spec, shape) + ", all finite, got " + std::to_string(values[k]) +
+                          " in row " + std::to_string(k / width));
+  }
+}
+
 // The actions of n rows as the kernel reads them: converted where that loses nothing, else refused.
 py::array CheckActions(const Kernel& kernel, const py::object& given, std::size_t n) {
   const EnvSpec& spec = kernel.spec();
   const bool discrete = !spec.action_nvec.empty();
-  std::vector<py::ssize_t> want = {static_cast<py::ssize_t>(n)};
+  ArrayShape shape = {static_cast<py::ssize_t>(n)};
   if (!discrete || !spec.action_is_scalar) {
-    want.push_back(static_cast<py::ssize_t>(kernel.action_size()));
+    shape.push_back(static_cast<py::ssize_t>(kernel.action_size()));
   }
-  const std::string expected =
-      "actions: expected " + Shape(want) + (discrete ? " int64" : " float32");
 
   const py::array any = py::array::ensure(given);
   if (!any) {
     PyErr_Clear();
-    throw py::type_error(expected + ", got " + py::repr(py::type::of(given)).cast<std::string>() +
-                         ", which is not an array; pass a NumPy array");
+    throw py::type_error(Expected(spec, shape) + ", got " +
+                         py::repr(py::type::of(given)).cast<std::string>() +
+                         ", which is no array; pass a NumPy array");
   }
+  const auto got = [&any] {
+    return ", got " + Shape({any.shape(), any.shape() + any.ndim()}) + " " +
+           py::str(any.dtype()).cast<std::string>();
+  };
   const char kind = any.dtype().kind();
-  const std::string got = Shape({any.shape(), any.shape() + any.ndim()}) + " " +
-                          py::str(any.dtype()).cast<std::string>();
   if (!(kind == 'i' || kind == 'u' || (kind == 'f' && !discrete))) {
-    throw py::type_error(expected + ", got " + got +
+    throw py::type_error(Expected(spec, shape) + got() +
                          (discrete ? "; convert with actions.astype(np.int64)" : ""));
   }
-  if (!std::equal(want.begin(), want.end(), any.shape(), any.shape() + any.ndim())) {
-    throw py::value_error(expected + ", got " + got + "; one action a row");
+  if (!std::equal(shape.begin(), shape.end(), any.shape(), any.shape() + any.ndim())) {
+    throw py::value_error(Expected(spec, shape) + got() + "; give one action a row");
   }
 
-  const std::size_t width = kernel.action_size();
   if (!discrete) {
-    py::array_t<float, py::array::c_style | py::array::forcecast> cast(any);
-    for (std::size_t k = 0; k < n * width; ++k) {
-      if (!std::isfinite(cast.data()[k])) {
-        throw py::value_error(expected + ", all finite, got " + std::to_string(cast.data()[k]) +
-                              " in row " + std::to_string(k / width));
-      }
-    }
+    const auto cast = py::array_t<float, py::array::c_style | py::array::forcecast>(any);
+    CheckFinite(spec, shape, cast.data(), n);
     return cast;
   }
-  py::array_t<std::int64_t, py::array::c_style | py::array::forcecast> cast(any);
-  const std::int64_t* values = cast.data();
-  for (std::size_t part = 0; part < width; ++part) {
-    const auto choices = static_cast<std::uint64_t>(spec.action_nvec[part]);
-    // as unsigned, a negative number is out of range too; no early exit, so that this vectorises
-    std::uint64_t largest = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      largest = std::max(largest, static_cast<std::uint64_t>(values[i * width + part]));
-    }
-    if (largest < choices) continue;
-    std::size_t row = 0;
-    while (static_cast<std::uint64_t>(values[row * width + part]) < choices) ++row;
-    throw py::value_error(expected + " in 0.." + std::to_string(choices - 1) + ", got " +
-                          std::to_string(values[row * width + part]) + " in row " +
-                          std::to_string(row) +
-                          (width > 1 ? ", element " + std::to_string(part) : std::string()));
-  }
+  const auto cast = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(any);
+  CheckChoices(spec, shape, cast.data(), n);
   return cast;
 }
 
@@ -184,8 +197,6 @@ py::dtype DtypeOf(Dtype dtype) {
   }
   return py::dtype::of<double>();
 }
-
-using ArrayShape = std::vector<py::ssize_t>;
 
 py::array NewObs(const EnvSpec& spec, std::size_t n) {
   ArrayShape shape = {static_cast<py::ssize_t>(n)};
@@ -263,7 +274,7 @@ std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int 
     std::shared_ptr<const Kernel> kernel = entry.make(kwargs);
     kwargs.RefuseRest();
     return std::unique_ptr<EnvBatch>(new EnvBatch{&entry,
-                                                  kwargs.Resolved(),
+                                                  kwargs.resolved(),
                                                   Batch(std::move(kernel), num_envs, num_threads),
                                                   static_cast<Autoreset>(mode),
                                                   events,
@@ -354,19 +365,16 @@ py::dict GetState(const EnvBatch& self, std::size_t i) {
 }
 
 void SetState(EnvBatch& self, std::size_t i, const py::dict& state) {
+  const std::string where = "row " + std::to_string(i) + ": ";
   const py::dict now = GetState(self, i);
   for (const auto& [key, value] : now) {
-    if (!state.contains(key)) {
-      throw py::value_error("state of row " + std::to_string(i) + ": the key '" +
-                            py::str(key).cast<std::string>() +
-                            "' is missing; start from get_attr('state')");
-    }
+    if (state.contains(key)) continue;
+    throw py::value_error(where + "state: the key " + py::repr(key).cast<std::string>() +
+                          " is missing; start from get_attr('state')");
   }
   for (const auto& [key, value] : state) {
-    if (!now.contains(key)) {
-      throw py::value_error("state of row " + std::to_string(i) + ": unknown key " +
-                            py::repr(key).cast<std::string>());
-    }
+    if (now.contains(key)) continue;
+    throw py::value_error(where + "state: unknown key " + py::repr(key).cast<std::string>());
   }
   // write to a copy, so that a refused dict changes nothing
   const std::size_t bytes = self.batch.kernel().row_bytes();
@@ -374,7 +382,13 @@ void SetState(EnvBatch& self, std::size_t i, const py::dict& state) {
   auto* row = reinterpret_cast<std::byte*>(copy.mutable_data());
   std::memcpy(row, self.batch.row(i), bytes);
   Kernel::Header(row).terminated = Kernel::Header(row).truncated = 0;
-  self.entry->set_state(self.batch.kernel(), row, state);
+  try {
+    self.entry->set_state(self.batch.kernel(), row, state);
+  } catch (const py::value_error& error) {
+    throw py::value_error(where + error.what());
+  } catch (const std::invalid_argument& error) {
+    throw py::value_error(where + error.what());
+  }
   std::memcpy(self.batch.row(i), row, bytes);
 }
 

@@ -40,9 +40,9 @@ class Kwargs {
 
   void RefuseRest() const;
 
-  // All keywords with the values in force, defaults included: two environments with equal ones are
-  // the same environment.
-  std::string Resolved() const;
+  // Every keyword with the repr of its value in force, defaults included: environments with equal
+  // ones are the same environment.
+  const std::map<std::string, std::string>& resolved() const { return resolved_; }
 
  private:
   py::object Take(const char* name, py::object otherwise);
@@ -51,7 +51,7 @@ class Kwargs {
 
   std::string id_;
   py::dict values_;
-  std::map<std::string, std::string> resolved_;  // name -> repr
+  std::map<std::string, std::string> resolved_;
 };
 
 struct EnvEntry {
@@ -88,7 +88,7 @@ const std::vector<EnvEntry>& Environments();
 // What Python holds: a batch and the entry it was made from.
 struct EnvBatch {
   const EnvEntry* entry;
-  std::string keywords;  // Kwargs::Resolved
+  std::map<std::string, std::string> keywords;  // Kwargs::resolved
   Batch batch;
   Autoreset mode;
   bool events;                     // whether step reports events

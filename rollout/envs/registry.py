@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -43,10 +44,37 @@ def list_envs() -> list[str]:
     return list(_native.environments())
 
 
-def spec(id: str) -> str:
-    """Return one line that says what the environment `id` is. Raises ValueError if unknown."""
-    _require(id)
-    return _native.environments()[id]
+@dataclass(frozen=True, slots=True)
+class EnvSpec:
+    """What an environment is, with the keywords' defaults.
+
+    keywords: name -> the default, as Python writes it; what `make_vec` takes besides its own.
+    The rest is as on `VectorEnv`.
+    """
+
+    id: str
+    summary: str
+    keywords: dict[str, str]
+    observation_space: gymnasium.Space[Any]
+    action_space: gymnasium.Space[Any]
+    max_episode_steps: int
+    event_names: tuple[str, ...]
+    event_rows: int
+
+
+def spec(id: str) -> EnvSpec:
+    """Return what the environment `id` is. Raises ValueError if there is none."""
+    env = make_vec(id, 1, num_threads=1)
+    return EnvSpec(
+        id,
+        _native.environments()[id],
+        env.keywords,
+        env.single_observation_space,
+        env.single_action_space,
+        env.max_episode_steps,
+        env.event_names,
+        env.event_rows,
+    )
 
 
 def _require(id: str) -> None:

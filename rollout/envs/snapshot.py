@@ -45,9 +45,11 @@ class Snapshot:
 
     def __getitem__(self, rows: int | slice | ArrayLike) -> Self:
         """Return a snapshot of some rows, in the order given; a row may be taken many times."""
-        index = [rows] if isinstance(rows, int | np.integer) else rows
-        picked = self.data[index if isinstance(index, slice) else np.asarray(index)]
-        return type(self)(self.env_id, self.fingerprint, np.array(picked, copy=True))
+        if not isinstance(rows, slice):
+            rows = np.atleast_1d(np.asarray(rows))
+            rows = rows if rows.size else rows.astype(np.int64)
+        picked = self.data[rows].copy()
+        return type(self)(self.env_id, self.fingerprint, picked)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
@@ -55,12 +57,12 @@ class Snapshot:
         if not parts:
             raise ValueError("parts: expected at least one snapshot, got none")
         for part in parts:
-            part.require(parts[0].env_id, parts[0].fingerprint)
+            part.require(parts[0].env_id, parts[0].fingerprint, parts[0].data.shape[1])
         return cls(
             parts[0].env_id, parts[0].fingerprint, np.concatenate([part.data for part in parts])
         )
 
-    def require(self, env_id: str, fingerprint: str) -> None:
+    def require(self, env_id: str, fingerprint: str, row_bytes: int) -> None:
         """Raise ValueError unless this snapshot is of the environment named."""
         if self.env_id != env_id:
             raise ValueError(
@@ -72,6 +74,11 @@ class Snapshot:
                 f"snapshot: it was made by {env_id} with other keywords or by another version "
                 f"(fingerprint {self.fingerprint}, expected {fingerprint}); "
                 "make the environment with the keywords that made the snapshot"
+            )
+        if self.data.ndim != 2 or self.data.shape[1] != row_bytes or self.data.dtype != np.uint8:
+            raise ValueError(
+                f"snapshot.data: expected [R, {row_bytes}] uint8, "
+                f"got {list(self.data.shape)} {self.data.dtype}; take rows with snapshot[...]"
             )
 
     def to_bytes(self) -> bytes:

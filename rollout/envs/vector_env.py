@@ -84,7 +84,9 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.metadata = {**self.metadata, "autoreset_mode": mode}
 
         facts = self._batch.describe()
-        identity = (id, facts["keywords"], facts["row_bytes"])
+        self.keywords = facts["keywords"]
+        identity = (id, sorted(self.keywords.items()), facts["row_bytes"])
+        self.row_bytes = facts["row_bytes"]
         self.fingerprint = blake2b(repr(identity).encode(), digest_size=8).hexdigest()
         self.event_names = facts["event_names"]
         self.event_rows = facts["event_rows"]
@@ -162,7 +164,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         Raises ValueError if it is of another environment or if the numbers of rows differ.
         """
         batch = self._open()
-        snapshot.require(self.env_id, self.fingerprint)
+        self._require(snapshot)
         index = self._index(rows)
         if len(index) != len(snapshot):
             raise ValueError(
@@ -185,7 +187,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         Raises as `step` and `restore` do.
         """
         batch = self._open()
-        snapshot.require(self.env_id, self.fingerprint)
+        self._require(snapshot)
         data = snapshot.data if rows is None else snapshot[rows].data
         data, out = batch.step_rows(data, actions)
         obs, reward, terminated, truncated, events, signals, _, _ = out
@@ -196,7 +198,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def observe(self, snapshot: Snapshot) -> Any:
         """Return the observations of a snapshot's worlds, [R, *observation shape]."""
         batch = self._open()
-        snapshot.require(self.env_id, self.fingerprint)
+        self._require(snapshot)
         return batch.observe_rows(snapshot.data)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
@@ -256,6 +258,9 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._begun = True
         return batch
 
+    def _require(self, snapshot: Snapshot) -> None:
+        snapshot.require(self.env_id, self.fingerprint, self.row_bytes)
+
     def _fields(
         self, events: NDArray[np.uint8] | None, signals: NDArray[np.float32] | None
     ) -> dict[str, NDArray[Any]]:
@@ -287,9 +292,11 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     ) -> tuple[NDArray[np.uint64] | None, NDArray[np.bool_] | None]:
         if seed is None:
             return None, None
-        if isinstance(seed, int | np.integer):
+        if isinstance(seed, int | np.integer):  # a bool too: _seed refuses it
             first = _seed("seed", seed, SEED_LIMIT - self.num_envs)
             return np.uint64(first) + np.arange(self.num_envs, dtype=np.uint64), None
+        if not isinstance(seed, Sequence | np.ndarray) or isinstance(seed, str):
+            raise TypeError(f"seed: expected an integer, a list of them or None, got {seed!r}")
         if len(seed) != self.num_envs:
             raise ValueError(f"seed: expected {self.num_envs} of them, got {len(seed)}")
         numbers = [
@@ -360,7 +367,7 @@ def _positive(name: str, value: int) -> int:
 
 def _seed(name: str, value: Any, limit: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected an integer, a list of them or None, got {value!r}")
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
     if not 0 <= as_int(value) <= limit:
         raise ValueError(f"{name}: expected 0..{limit}, got {value}")
     return as_int(value)
