@@ -17,6 +17,7 @@ namespace {
 using Cells = std::bitset<kMaxCells>;
 
 constexpr std::uint32_t kBotSite = 0x4B000000;  // where a bot's numbers come from, plus its index
+constexpr std::uint32_t kKindSite = 0x4B100000;  // likewise, for the kind of a mixed bot
 
 // what a bot takes for granted about the others; all found by playing cooks against each other
 constexpr int kTrustPeriod = 80,
@@ -409,12 +410,18 @@ Bot BotNamed(std::string_view argument, std::string_view name) {
   const auto found = std::find(std::begin(kBotNames) + 1, std::end(kBotNames), name);
   if (found != std::end(kBotNames)) return static_cast<Bot>(found - std::begin(kBotNames));
   throw std::invalid_argument(std::string(argument) +
-                              ": expected 'cook', 'onions', 'random' or 'stay', got '" +
+                              ": expected 'cook', 'onions', 'random', 'stay' or 'mixed', got '" +
                               std::string(name) + "'; choose one of them");
 }
 
 int BotAction(const Params& params, const State& state, int player, Bot bot, double noise,
               const StepKey& key) {
+  if (bot == Bot::kMixed) {
+    // the draw leaves the step out, so that a whole episode meets one kind
+    PhiloxStream kinds(key.seed, key.episode, 0, kKindSite + static_cast<unsigned>(player));
+    constexpr Bot kKinds[] = {Bot::kCook, Bot::kOnions, Bot::kRandom, Bot::kStay};
+    bot = kKinds[kinds.Below(std::size(kKinds))];
+  }
   PhiloxStream random(key.seed, key.episode, key.step, kBotSite + static_cast<unsigned>(player));
   if (bot == Bot::kRandom || (noise > 0 && random.NextDouble() < noise)) {
     return static_cast<int>(random.Below(kNumActions));

@@ -20,9 +20,10 @@ enum class Bot : std::uint8_t {
   kOnions,  // only ever fills the pots
   kRandom,  // any of the six actions
   kStay,    // never moves
+  kMixed,   // one of the four above, drawn anew each episode
 };
 
-inline constexpr std::string_view kBotNames[] = {"", "cook", "onions", "random", "stay"};
+inline constexpr std::string_view kBotNames[] = {"", "cook", "onions", "random", "stay", "mixed"};
 
 // Throws std::invalid_argument, naming `argument`, where no bot has this name.
 Bot BotNamed(std::string_view argument, std::string_view name);

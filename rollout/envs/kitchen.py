@@ -113,7 +113,8 @@ class KitchenVectorEnv(VectorEnv):
     dynamics:      "old" (a pot with three ingredients starts by itself) or "new" (an empty-handed
                    interact starts a pot).
     partner:       None: every player is controlled. "cook", "onions", "random" or "stay": the
-                   other of two players is scripted, and acts inside the step.
+                   other of two players is scripted, and acts inside the step. "mixed": one of
+                   these four, drawn anew each episode; nothing in the observation tells which.
     partner_noise: chance that the partner does any of the six actions instead.
     ego:           which of the two starts is yours when there is a partner.
 
