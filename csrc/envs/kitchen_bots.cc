@@ -16,7 +16,7 @@ namespace {
 
 using Cells = std::bitset<kMaxCells>;
 
-constexpr std::uint32_t kBotSite = 0x4B000000;  // where a bot's numbers come from, plus its index
+constexpr std::uint32_t kBotSite = 0x4B000000;   // where a bot's numbers come from, plus its index
 constexpr std::uint32_t kKindSite = 0x4B100000;  // likewise, for the kind of a mixed bot
 
 // what a bot takes for granted about the others; all found by playing cooks against each other

@@ -69,7 +69,7 @@ class ExactModel:
 
         Raises ValueError for a snapshot of another environment.
         """
-        snapshot.require(self._env.env_id, self._env.fingerprint)
+        snapshot.require(self._env.env_id, self._env.fingerprint, self._env.row_bytes)
         return torch.from_numpy(snapshot.data.copy())
 
     def snapshot(self, state: Tensor) -> Snapshot:
