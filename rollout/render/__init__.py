@@ -2,7 +2,7 @@
 
 from rollout.render.gif import save_gif
 from rollout.render.kitchen import draw_kitchen
-from rollout.render.scene import Cook, Intent, Mark, Scene, Thing, intent
+from rollout.render.scene import Cook, Intent, Mark, Scene, Thing, intent, kitchen_scene
 from rollout.render.terminal import kitchen_text
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Thing",
     "draw_kitchen",
     "intent",
+    "kitchen_scene",
     "kitchen_text",
     "save_gif",
 ]

@@ -5,6 +5,7 @@ Plain values, independent of how they are drawn and of the engine that made them
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rollout.goals.explain import Expectation, act
 
@@ -91,6 +92,43 @@ class Intent:
     cells: tuple[Cell, ...]
     marks: tuple[Mark, ...] = ()
     others: tuple[Mark, ...] = ()
+
+
+def kitchen_scene(
+    rows: Sequence[str],
+    state: Mapping[str, Any],
+    *,
+    horizon: int = 0,
+    score: float = 0.0,
+    names: Sequence[str] = (),
+) -> Scene:
+    """Return the scene of a kitchen's readable state.
+
+    rows: the layout's grid. state: of one row, as `env.get_attr("state")` gives it.
+    names: of the cooks, in seat order.
+    """
+    return Scene(
+        rows=tuple(rows),
+        cooks=tuple(
+            Cook(
+                cell=tuple(player["position"]),
+                facing="NSEW".index(player["orientation"]),
+                held=None if player["held"] is None else _thing(player["held"]),
+                name=names[i] if i < len(names) else "",
+            )
+            for i, player in enumerate(state["players"])
+        ),
+        things={tuple(thing["position"]): _thing(thing) for thing in state["objects"]},
+        step=state["timestep"],
+        horizon=horizon,
+        score=score,
+    )
+
+
+def _thing(item: Mapping[str, Any]) -> Thing:
+    if item["name"] != "soup":
+        return Thing(item["name"])
+    return Thing("soup", tuple(item["ingredients"]), item["tick"], item["cook_time"])
 
 
 def intent(

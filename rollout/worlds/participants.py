@@ -213,5 +213,15 @@ class Recorded(Seated):
         """Propose what was done in this tick; after the recording's end, nothing."""
         if view.tick < len(self._recording.ticks):
             tick = self._recording.ticks[view.tick]
-            action = tick.executed[self._from]
-            self._propose(Proposal.of(view.tick, action, tick.plans[self._from]))
+            self._propose(Proposal(view.tick, tick.executed[self._from]))
+
+
+def recorded_proposals(recording: "Recording", tick: int) -> tuple[Proposal | None, ...]:
+    """Return what each seat of a recording proposed in a tick; after its end, nothing."""
+    if tick >= len(recording.ticks):
+        return (None,) * len(recording.seats)
+    kept = recording.ticks[tick]
+    return tuple(
+        None if action is None else Proposal.of(tick, action, plan)
+        for action, plan in zip(kept.proposed, kept.plans, strict=True)
+    )

@@ -14,12 +14,13 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rollout.goals import Goal
 from rollout.worlds.participants import Recorded
 from rollout.worlds.world import SharedWorld, Tick, View, WorldSpec
 
@@ -269,26 +270,40 @@ def _tick(line: _Tick, header: _Header, expected: int, where: str) -> Tick:
     )
 
 
-def replay(recording: Recording) -> Iterator[tuple[View, Tick]]:
-    """Run a recorded world again and yield each view with what was then recorded for its tick.
+def replay(recording: Recording) -> Iterator[View]:
+    """Run a recorded world again and yield the views that its participants had, one a tick.
 
-    Every state is compared with its recorded hash. Raises ReplayError at the first that differs,
-    and ValueError where the environment itself cannot be made any more.
+    The first is that of the start, the last that of what the last tick led to; `View.last` is what
+    was recorded. Every state is compared with its recorded hash: raises ReplayError at the first
+    that differs, and ValueError where the environment itself cannot be made any more.
     """
     seats = [Recorded(recording, seat) for seat in range(len(recording.seats))]
     start = _Start()
     with SharedWorld(recording.spec, seats, log=start) as world:
         _same("the start", start.state, recording.start)
+        view = replace(world.view, goal=_goal(recording, 0))
+        yield view
         for recorded in recording.ticks:
-            view = world.view
-            if view.over:
+            if world.view.over:
                 raise ReplayError(
                     f"replay: the episode ended before tick {recorded.tick}, but the recording "
                     "goes on; it was made by another version of the environment"
                 )
             done = world.step()
-            yield view, recorded
             _same(f"tick {recorded.tick}", done.state, recorded.state)
+            view = replace(
+                world.view,
+                last=recorded,
+                goal=_goal(recording, recorded.tick + 1),
+                masked=world.masks(view.masked, recorded.proposed, recorded.vetoed),
+            )
+            yield view
+
+
+def _goal(recording: Recording, tick: int) -> Goal:
+    """Return the goal of a tick; after the last one, the last."""
+    ticks = recording.ticks
+    return Goal(ticks[min(tick, len(ticks) - 1)].goal) if ticks else Goal({})
 
 
 class _Start:

@@ -243,6 +243,27 @@ class SharedWorld:
         tick = self.view.tick
         return tuple(p.proposal(tick) for p in self.participants)
 
+    def masks(
+        self,
+        masked: tuple[frozenset[int], ...],
+        proposed: tuple[int | None, ...],
+        vetoed: tuple[bool, ...],
+    ) -> tuple[frozenset[int], ...]:
+        """Return what each seat must not do next: its vetoes, until it has acted otherwise.
+
+        masked: the same one tick before. proposed, vetoed: what then happened, as in `Tick`.
+        """
+        return tuple(map(self._mask, masked, proposed, vetoed))
+
+    def _mask(self, masked: frozenset[int], proposed: int | None, vetoed: bool) -> frozenset[int]:
+        if proposed is None:
+            return masked
+        if not vetoed:
+            return frozenset()
+        masked = masked | {proposed}
+        # something must be left to do: then only the last veto counts
+        return masked if len(masked) < self._num_actions else frozenset({proposed})
+
     def step(self) -> Tick:
         """End the current tick: execute what is proposed, and begin the next tick.
 
@@ -320,9 +341,7 @@ class SharedWorld:
         if self._log is not None:
             self._log.tick(record)
         over = bool(ended[0] or cut[0])
-        masked = tuple(
-            self._mask(*seat) for seat in zip(view.masked, proposed, vetoed, strict=True)
-        )
+        masked = self.masks(view.masked, proposed, vetoed)
         self.view = self._look(
             view.tick + 1, obs, record, masked, view.score + record.reward, over, goal
         )
@@ -347,16 +366,6 @@ class SharedWorld:
         seats.flags.writeable = False
         state = self.env.get_attr("state")[0]
         return View(tick, seats, last, goal or self._goal, masked, state, score, over)
-
-    def _mask(self, masked: frozenset[int], proposed: int | None, vetoed: bool) -> frozenset[int]:
-        """Return what a seat must not do next: its vetoes, until it has acted otherwise."""
-        if proposed is None:
-            return masked
-        if not vetoed:
-            return frozenset()
-        masked = masked | {proposed}
-        # something must be left to do: then only the last veto counts
-        return masked if len(masked) < self._num_actions else frozenset({proposed})
 
     def _joint(self, actions: tuple[int, ...]) -> NDArray[np.int64]:
         joint = np.array([actions], np.int64)

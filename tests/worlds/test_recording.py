@@ -3,6 +3,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rollout.goals import Expectation, Goal, parse
@@ -19,6 +20,7 @@ from rollout.worlds import (
     View,
     WorldSpec,
     load_recording,
+    recorded_proposals,
     replay,
 )
 from rollout.worlds.participants import Seated
@@ -39,17 +41,24 @@ class Planner(Seated):
     """Proposes east with a plan behind it, every third tick nothing."""
 
     kind = "agent"
+    views: list[View]
+
+    def join(self, world: SharedWorld, seat: int) -> None:
+        self.views = []
 
     def notice(self, view: View) -> None:
+        self.views.append(view)
         if view.tick % 3:
             expected = (Expectation(2, 0, "onion_pickup", 0.25),)
             self._propose(Proposal(view.tick, EAST, (EAST, STAY), expected, 1.5, view.goal, 0.0125))
 
 
 @pytest.fixture(scope="module")
-def game(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[View]]:
+    """A recorded game and the views that were seen in it."""
     path = tmp_path_factory.mktemp("recordings") / "new" / "game.jsonl"
-    seats = [Bot("cook", noise=0.2, seed=3), Planner("planner")]
+    planner = Planner("planner")
+    seats = [Bot("cook", noise=0.2, seed=3), planner]
     with SharedWorld(SPEC, seats, goal=parse("collision=-1"), log=Recorder(path)) as world:
         for tick in range(60):
             if tick == 10:
@@ -57,22 +66,37 @@ def game(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if tick % 7 == 0:
                 world.veto(1)
             world.step()
-    return path
+    return path, planner.views
 
 
-def test_a_game_replays_equal_step_for_step(game: Path) -> None:
+@pytest.fixture
+def game(played: tuple[Path, list[View]]) -> Path:
+    return played[0]
+
+
+def test_a_game_replays_equal_step_for_step(played: tuple[Path, list[View]]) -> None:
+    game, game_views = played
     kept = load_recording(game)
     assert (len(kept.ticks), kept.complete, kept.spec) == (60, True, SPEC)
     assert kept.seats[1] == {"name": "planner", "kind": "agent"}
     seen = list(replay(kept))
-    assert [tick for _, tick in seen] == list(kept.ticks)
-    assert [view.tick for view, _ in seen] == list(range(60))
+    assert [view.last for view in seen] == [None, *kept.ticks]
+    assert [view.tick for view in seen] == list(range(61))
+    # the views are those that the participants had
+    assert len(game_views) == 61
+    for view, then in zip(seen, game_views, strict=True):
+        np.testing.assert_array_equal(view.obs, then.obs)
+        assert (view.goal, view.masked, view.state) == (then.goal, then.masked, then.state)
+        assert (view.score, view.over) == (then.score, then.over)
     # what was recorded is rich enough to show again
     assert sum(tick.late[1] for tick in kept.ticks) == 20
     assert sum(tick.vetoed[1] for tick in kept.ticks) == 9
     assert kept.ticks[10].goal == {"collision": -1.0}
     assert kept.ticks[11].goal == {"soup_delivery": 20.0, "self.collision": -0.1}
-    plan = Proposal.of(11, EAST, kept.ticks[11].plans[1])
+    plan = recorded_proposals(kept, 11)[1]
+    assert plan is not None
+    assert recorded_proposals(kept, 12)[1] is None
+    assert recorded_proposals(kept, 60) == (None, None)
     assert plan.path == (EAST, STAY)
     assert plan.expected == (Expectation(2, 0, "onion_pickup", 0.25),)
     assert plan.goal == Goal(kept.ticks[11].goal)
@@ -96,7 +120,7 @@ def test_a_cut_off_game_replays_as_far_as_it_goes(game: Path, tmp_path: Path) ->
     path.write_text("".join(game.read_text().splitlines(keepends=True)[:31]))
     kept = load_recording(path)
     assert not kept.complete
-    assert len(list(replay(kept))) == 30
+    assert len(list(replay(kept))) == 31
 
 
 def test_a_recorder_replaces_no_file_and_serves_one_world(game: Path, tmp_path: Path) -> None:
