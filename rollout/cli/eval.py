@@ -38,13 +38,11 @@ def evaluate(
 
         rollout eval kitchen --player random --player bot:cook
     """
-    import time
-
     from rich.console import Console
     from rich.table import Table
 
+    from rollout.evaluation import score
     from rollout.learn import PRESETS, TrainConfig
-    from rollout.learn import evaluate as play_episodes
     from rollout.learn.build import build_env
     from rollout.learn.players import make_player
     from rollout.models import load
@@ -76,10 +74,8 @@ def evaluate(
     for name in players or default:
         env = build_env(config, episodes)
         with console.status(f"{name} plays"):
-            began = time.perf_counter()
             player = make_player(name, env, model, config, seed=seed, simulations=simulations)
-            result = play_episodes(env, player, seed=seed)
-            seconds = time.perf_counter() - began
+            result = score(env, player, seed=seed)
         env.close()
         ordered = sorted(result.returns)
         table.add_row(
@@ -89,6 +85,6 @@ def evaluate(
             f"{ordered[len(ordered) // 2]:.0f}",
             f"{ordered[0]:.0f}",
             f"{ordered[-1]:.0f}",
-            f"{result.lengths.sum() / seconds:,.0f}",
+            f"{result.lengths.sum() / result.seconds:,.0f}",
         )
     console.print(table)

@@ -23,14 +23,13 @@ import numpy as np
 import torch
 
 from rollout.data import Replay
+from rollout.evaluation import PlannerPlayer, Scores, score
 from rollout.goals import parse
 from rollout.learn.actor import Actor
 from rollout.learn.build import build_env, build_model, build_search
 from rollout.learn.checkpoint import read_checkpoint, write_checkpoint
 from rollout.learn.config import TrainConfig
-from rollout.learn.evaluate import Evaluation, evaluate
 from rollout.learn.learner import Learner
-from rollout.learn.players import searcher
 from rollout.learn.plot import plot_run
 from rollout.learn.streams import stream_seed
 from rollout.models import save
@@ -140,7 +139,7 @@ class Trainer:
             save(self.model, self.out / "model.safetensors")
         self.checkpoint()
 
-    def evaluate(self, *, episodes: int, seed: int) -> Evaluation:
+    def evaluate(self, *, episodes: int, seed: int) -> Scores:
         """Play whole episodes with the model as it is, greedily, in a fresh environment."""
         config = self.config
         env = build_env(config, episodes)
@@ -148,7 +147,7 @@ class Trainer:
             config, self.model, gumbel_scale=0.0, simulations=config.eval_simulations
         )
         try:
-            return evaluate(env, searcher(self.model, search, seed=seed), seed=seed)
+            return score(env, PlannerPlayer(search, seed=seed), seed=seed)
         finally:
             env.close()
 
