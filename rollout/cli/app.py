@@ -7,9 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from rollout.cli.bench import bench
+from rollout.cli.demo import demo
 from rollout.cli.doctor import doctor
 from rollout.cli.envs import envs
 from rollout.cli.eval import evaluate
+from rollout.cli.play import play
 from rollout.cli.train import train
 
 app = typer.Typer(
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, bench, envs, doctor):
+for command in (demo, play, train, bench, envs, doctor):
     app.command()(command)
 app.command("eval")(evaluate)
 
