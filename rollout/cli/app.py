@@ -1,6 +1,7 @@
 """The command line's front door: `python -m rollout`, or `rollout` once installed."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
@@ -25,9 +26,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, play, train, bench, envs, doctor):
-    app.command()(command)
-app.command("eval")(evaluate)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "play": play,
+    "envs": envs,
+    "train": train,
+    "eval": evaluate,
+    "bench": bench,
+    "doctor": doctor,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 
 
 def main() -> None:

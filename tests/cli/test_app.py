@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rollout.cli import doctor
-from rollout.cli.app import app, main
+from rollout.cli.app import COMMANDS, app, main
 
 runner = CliRunner()
 
@@ -20,8 +20,15 @@ def test_help_names_every_command_and_loads_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("train", "eval", "bench", "envs", "doctor"):
+    for command in COMMANDS:
         assert command in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself_with_an_example(command):
+    result = runner.invoke(app, [command, "--help"], env={"COLUMNS": "120"})
+    assert result.exit_code == 0, result.output
+    assert f"rollout {command}" in result.output.split("Usage:")[1].split("\n", 1)[1]
 
 
 def test_an_unknown_command_offers_the_nearest():
