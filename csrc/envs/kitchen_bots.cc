@@ -26,6 +26,7 @@ constexpr int kDetourPeriod = 32, kDetourSteps = 8;  // steps; inside, any detou
 constexpr int kShortDetour = 4;      // extra steps that the first of two cooks walks to make way
 constexpr int kDishAheadSteps = 12;  // a soup this close to ready is worth a dish now
 constexpr std::uint32_t kYieldOdds = 10;  // one in this many times the later player goes first
+constexpr int kTurnSteps = 50;            // who backs off changes this often
 constexpr int kHoverDistance = 2;         // how near a pot to wait for it
 
 class Scripted {
@@ -58,6 +59,7 @@ class Scripted {
   struct PotView {
     int cell, mix, left;  // left: steps until ready, 0 when ready; meaningless while idle
     bool idle;
+    std::array<int, 2> wants;  // onions and tomatoes still to go in, in any order
   };
 
   void CountPots() {
@@ -76,6 +78,7 @@ class Scripted {
       }
       int mix = pot.mix;
       for (; params_.pot_plan[mix] != PotPlan::kCook; mix = AddToMix(mix, Wanted(mix))) {
+        ++pot.wants[Wanted(mix) == kTomato];
         ++wanted_[Wanted(mix) == kTomato];
       }
     }
@@ -163,9 +166,7 @@ class Scripted {
   int Fill() {
     const bool tomato = held_ == kTomato;
     if (!CanReach(kPot)) return Missing(tomato) > -1 ? HandOver(kPot) : Wait();
-    const Cells open = Pots([&](const PotView& pot) {
-      return pot.idle && params_.pot_plan[pot.mix] != PotPlan::kCook && Wanted(pot.mix) == held_;
-    });
+    const Cells open = Pots([&](const PotView& pot) { return pot.wants[tomato] > 0; });
     if (open.any()) return GoAndUse(open);
     if (only_fills_) return GoAndWait(Stations(kPot), kHoverDistance);
     // the next soup will want it, unless a dish is wanted first and nobody else goes for one
@@ -294,9 +295,17 @@ class Scripted {
     const bool turns_back = detour == (facing_ ^ 1);
     if (worth_it && (!turns_back || random_.Below(2) == 0)) return Yielding(detour);
     if (!Taken(layout_.Ahead(cell_, direct))) return Yielding(direct);
-    // face to face: push, so that they see where I want to go, wait, or make way
-    const auto choice = random_.Below(4);
-    return choice < 2 ? direct : choice == 2 ? kStay : StepAside();
+    // face to face with no way around: one backs off, the other pushes, and turns are taken
+    return MustYield(layout_.Ahead(cell_, direct)) ? StepAside() : direct;
+  }
+
+  bool MustYield(int their_cell) {
+    int other = 0;
+    while (other == me_ || state_.cell[other] != their_cell) ++other;
+    if (layout_.Ahead(their_cell, state_.facing[other]) != cell_) return random_.Below(4) == 0;
+    const bool swap = state_.timestep / kTurnSteps % 2 == 1;
+    const bool free_hands = held_ == kNothing, their_free_hands = state_.held[other] == kNothing;
+    return (free_hands != their_free_hands ? free_hands : me_ > other) != swap;
   }
 
   // the first action of the shortest way to face the target, others ignored

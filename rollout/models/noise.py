@@ -11,7 +11,6 @@ Cost: about 90 elementwise kernels a draw whatever its size; draw a whole horizo
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Sequence
 
 import torch
@@ -45,6 +44,14 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], seed: int) -> tuple[T
         )
         k0, k1 = (k0 + _WEYL_0) & _MASK, (k1 + _WEYL_1) & _MASK
     return c0, c1, c2, c3
+
+
+def _checksum(site: str) -> int:
+    """Return the 32-bit FNV-1a hash of a name, in arithmetic that torch.compile can trace."""
+    value = 0x811C9DC5
+    for letter in site:
+        value = ((value ^ ord(letter)) * 0x01000193) & _MASK
+    return value
 
 
 class CounterNoise:
@@ -125,7 +132,7 @@ class CounterNoise:
         else:
             rows = rows[:, None]
             time = self.time[:, None] & _MASK
-        place = torch.full_like(rows, zlib.crc32(site.encode()))
+        place = torch.full_like(rows, _checksum(site))
         words = philox((blocks, time, rows, place), self.seed)
         # rounds mix every part of the counter, so all four words have the full shape
         return torch.stack(words, dim=-1).flatten(-2)[..., :count]

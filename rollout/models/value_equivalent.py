@@ -138,6 +138,24 @@ class _Linear(nn.Module):
         return F.linear(x, self.weight, self.bias)
 
 
+class _Heads(_Linear):
+    """Linear maps of one input, side by side in one matrix: neighbours are one product."""
+
+    def __init__(self, inputs: int, sizes: tuple[int, ...]) -> None:
+        super().__init__(inputs, sum(sizes))
+        self.sizes = sizes
+
+    def rows(self, first: int, last: int) -> slice:
+        """Return where heads first..last-1 lie."""
+        return slice(sum(self.sizes[:first]), sum(self.sizes[:last]))
+
+    def some(self, x: Tensor, first: int, last: int) -> tuple[Tensor, ...]:
+        """Return the columns of heads first..last-1, [..., size] each. x: [..., inputs]."""
+        rows = self.rows(first, last)
+        columns = F.linear(x, self.weight[rows], self.bias[rows])
+        return columns.split_with_sizes(self.sizes[first:last], -1)
+
+
 class _Layer(nn.Module):
     """Linear, layer norm, activation."""
 
@@ -189,12 +207,11 @@ class ValueEquivalent(nn.Module):
         self.action_in = nn.Parameter(torch.empty(config.num_actions, hidden))
         self.dynamics_in = _Layer(latent, hidden, act, bias=False)
         self.dynamics = _stack(hidden, hidden, config.dynamics_layers - 1, act)
-        # one product gives the next latent and every head of the step
-        self.step_sizes = (latent, 1, self.reward_head.size, counts)
-        self.dynamics_out = _Linear(hidden, sum(self.step_sizes))
+        # reward, latent, cont, events: with a goal the first is not needed, without one the last
+        self.dynamics_out = _Heads(hidden, (self.reward_head.size, latent, 1, counts))
         self.prediction = _stack(latent, hidden, config.prediction_layers, act)
-        self.prediction_sizes = (config.num_actions, self.value_head.size, counts)
-        self.prediction_out = _Linear(hidden, sum(self.prediction_sizes))
+        # value, policy, event value: likewise
+        self.prediction_out = _Heads(hidden, (self.value_head.size, config.num_actions, counts))
         self._initialise(torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
@@ -206,12 +223,13 @@ class ValueEquivalent(nn.Module):
                 weight.normal_(0.0, fan_in**-0.5, generator=generator)
             elif not name.endswith("gain"):
                 weight.zero_()
-        latent, _, reward, counts = self.step_sizes
-        self.dynamics_out.weight[latent:] = 0.0
-        self.dynamics_out.bias[latent] = _CONT_BIAS
-        self.dynamics_out.bias[latent + 1 + reward :] = _EVENT_BIAS
-        self.prediction_out.weight.zero_()
-        self.prediction_out.bias[sum(self.prediction_sizes) - counts :] = _EVENT_VALUE_BIAS
+        step, prediction = self.dynamics_out, self.prediction_out
+        step.weight[step.rows(0, 1)] = 0.0
+        step.weight[step.rows(2, 4)] = 0.0
+        step.bias[step.rows(2, 3)] = _CONT_BIAS
+        step.bias[step.rows(3, 4)] = _EVENT_BIAS
+        prediction.weight.zero_()
+        prediction.bias[prediction.rows(2, 3)] = _EVENT_VALUE_BIAS
 
     @property
     def spec(self) -> ModelSpec:
@@ -256,8 +274,9 @@ class ValueEquivalent(nn.Module):
         Raises ValueError for a wrong shape or dtype of the action, and on a CPU for its range.
         """
         self._check_action(action, (state.shape[0],))
-        columns = self._dynamics(state, self._embed(action))
-        return self._next(columns), self._transition(columns[:, self.config.latent :])
+        trunk = self._dynamics(state, self._embed(action))
+        reward, latent, cont, events = self.dynamics_out.some(trunk, 0, 4)
+        return self._simnorm(latent), self._transition(reward, cont, events)
 
     def take(self, state: Tensor, rows: Tensor) -> Tensor:
         """Return copies of some rows. rows: [M] int64."""
@@ -270,20 +289,21 @@ class ValueEquivalent(nn.Module):
         if actions.dim() != 2 or actions.shape[1] == 0:
             raise ValueError(f"actions: expected [R, H >= 1] int64, got {list(actions.shape)}")
         self._check_action(actions, (state.shape[0], actions.shape[1]))
-        latents, columns = self._unroll(state, self._embed(actions))
-        return Path(latents, self._transition(columns), actions)
+        latents, trunks = self._unroll(state, self._embed(actions))
+        return Path(latents, self._transition(*self._step_heads(trunks)), actions)
 
     def policy(self, state: Tensor) -> Tensor:
         """Return policy logits, [R, A] float32."""
-        return self._predict(state)[0]
+        return self.prediction_out.some(self.prediction(state), 1, 2)[0]
 
     def value(self, state: Tensor) -> Tensor:
         """Return the discounted return to come, [R] float32."""
-        return self.value_head.decode(self._predict(state)[1])
+        return self.value_head.decode(self.prediction_out.some(self.prediction(state), 0, 1)[0])
 
     def event_value(self, state: Tensor) -> Tensor:
         """Return the discounted count of each event to come, [R, *event_shape] float32, >= 0."""
-        return self._events_like(F.softplus(self._predict(state)[2]))
+        (event_value,) = self.prediction_out.some(self.prediction(state), 2, 3)
+        return self._events_like(F.softplus(event_value))
 
     def features(self, state: Tensor) -> Tensor:
         """Return the latent itself, [R, latent]."""
@@ -296,23 +316,28 @@ class ValueEquivalent(nn.Module):
 
         goal_weights: None, [*event_shape], or [R, *event_shape] float32.
         """
-        columns = self._dynamics(state, self.action_in.index_select(0, action))
-        _, cont, reward, events = columns.split_with_sizes(self.step_sizes, 1)
-        after = self._next(columns)
-        logits, value, event_value = self._predict(after)
-        discount = cont.sigmoid().squeeze(1)
+        trunk = self._dynamics(state, self.action_in.index_select(0, action))
         if goal_weights is None:
+            reward, latent, cont = self.dynamics_out.some(trunk, 0, 3)
+            after = self._simnorm(latent)
+            value, logits = self.prediction_out.some(self.prediction(after), 0, 2)
             return after, RecurrentOutput(
-                self.reward_head.decode(reward), discount, logits, self.value_head.decode(value)
+                self.reward_head.decode(reward),
+                cont.sigmoid().squeeze(1),
+                logits,
+                self.value_head.decode(value),
             )
+        latent, cont, events = self.dynamics_out.some(trunk, 1, 4)
+        after = self._simnorm(latent)
+        logits, event_value = self.prediction_out.some(self.prediction(after), 1, 3)
         counts, to_come = events.sigmoid(), F.softplus(event_value)
         if goal_weights.dim() == (1 if self.config.event_rows == 1 else 2):
             weights = goal_weights.reshape(-1)
-            return after, RecurrentOutput(counts @ weights, discount, logits, to_come @ weights)
-        weights = goal_weights.flatten(1)
-        return after, RecurrentOutput(
-            (counts * weights).sum(1), discount, logits, (to_come * weights).sum(1)
-        )
+            reward, value = counts @ weights, to_come @ weights
+        else:
+            weights = goal_weights.flatten(1)
+            reward, value = (counts * weights).sum(1), (to_come * weights).sum(1)
+        return after, RecurrentOutput(reward, cont.sigmoid().squeeze(1), logits, value)
 
     # --- training ---
 
@@ -332,12 +357,11 @@ class ValueEquivalent(nn.Module):
         mask = batch.mask.float()
         with torch.no_grad():
             real = self._encode(batch.obs[:, 1:].flatten(0, 1)).view(rows, steps, latent)
-        latents, columns = self._unroll(
+        latents, trunks = self._unroll(
             self._encode(batch.obs[:, 0]), self._embed(batch.action), _GRADIENT_SCALE
         )
-        counts = self.step_sizes[3]
-        cont, reward, events = columns.split_with_sizes(self.step_sizes[1:], -1)
-        logits, value, event_value = self._predict(latents)
+        reward, cont, events = self._step_heads(trunks)
+        value, logits, event_value = self.prediction_out.some(self.prediction(latents), 0, 3)
 
         here, both = mask[:, :-1], mask[:, :-1] * mask[:, 1:]
         terms = {
@@ -353,12 +377,11 @@ class ValueEquivalent(nn.Module):
             * (self.config.simnorm / latent),
         }
         if batch.events is not None:
-            target = batch.events.reshape(rows, steps, counts).float()
+            target = batch.events.flatten(2).float()
             each = F.binary_cross_entropy_with_logits(events, target, reduction="none")
             terms["events"] = (each.sum(-1) * here).mean(1)
         if batch.event_value is not None:
-            target = batch.event_value.reshape(rows, steps + 1, counts)
-            each = _count_deviance(F.softplus(event_value), target)
+            each = _count_deviance(F.softplus(event_value), batch.event_value.flatten(2))
             terms["event_value"] = (each.sum(-1) * mask).mean(1)
 
         weights = self.config.loss.model_dump()
@@ -385,8 +408,14 @@ class ValueEquivalent(nn.Module):
             raise
 
     def _dynamics(self, state: Tensor, action: Tensor) -> Tensor:
-        """[R, latent], [R, hidden] -> every column of the step, [R, sum(step_sizes)]."""
-        return self.dynamics_out(self.dynamics(self.dynamics_in(state, action)))  # type: ignore[no-any-return]
+        """[R, latent], [R, hidden] -> what every head of the step reads, [R, hidden]."""
+        return self.dynamics(self.dynamics_in(state, action))  # type: ignore[no-any-return]
+
+    def _step_heads(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the columns of reward, continuation and events of steps, [..., hidden]."""
+        (reward,) = self.dynamics_out.some(trunk, 0, 1)
+        cont, events = self.dynamics_out.some(trunk, 2, 4)
+        return reward, cont, events
 
     def _simnorm(self, x: Tensor) -> Tensor:
         """Softmax within groups of `simnorm` entries.
@@ -396,44 +425,29 @@ class ValueEquivalent(nn.Module):
         """
         return x.view(*x.shape[:-1], self.config.simnorm, -1).softmax(-2).flatten(-2)
 
-    def _next(self, columns: Tensor) -> Tensor:
-        """Return the latent among the columns of a step."""
-        return self._simnorm(columns[:, : self.config.latent])
-
-    def _transition(self, columns: Tensor) -> Transition:
-        """Decode the head columns of steps, [..., sum(step_sizes[1:])]."""
-        cont, reward, events = columns.split_with_sizes(self.step_sizes[1:], -1)
+    def _transition(self, reward: Tensor, cont: Tensor, events: Tensor) -> Transition:
+        """Decode the head columns of steps."""
         return Transition(
             reward=self.reward_head.decode(reward),
             cont=cont.sigmoid().squeeze(-1),
             events=self._events_like(events.sigmoid()) if self.config.events else None,
         )
 
-    def _predict(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return columns of the policy, the value and the event values of [..., latent]."""
-        columns = self.prediction_out(self.prediction(state))
-        logits, value, event_value = columns.split_with_sizes(self.prediction_sizes, -1)
-        return logits, value, event_value
-
     def _unroll(
         self, state: Tensor, actions: Tensor, gradient_scale: float = 1.0
     ) -> tuple[Tensor, Tensor]:
         """Imagine H steps. actions: embedded, [R, H, hidden].
 
-        Returns the latents [R, H+1, latent] and the head columns [R, H, sum(step_sizes[1:])].
+        Returns the latents [R, H+1, latent] and what the heads of each step read, [R, H, hidden].
         """
-        latent = self.config.latent
-        parts = (latent, sum(self.step_sizes[1:]))
-        weight, heads_weight = self.dynamics_out.weight.split_with_sizes(parts)
-        bias, heads_bias = self.dynamics_out.bias.split_with_sizes(parts)
         latents, trunks = [state], []
         for action in actions.unbind(1):
             if gradient_scale != 1.0:
                 state = state.detach().lerp(state, gradient_scale)
-            trunks.append(self.dynamics(self.dynamics_in(state, action)))
-            state = self._simnorm(F.linear(trunks[-1], weight, bias))
+            trunks.append(self._dynamics(state, action))
+            state = self._simnorm(self.dynamics_out.some(trunks[-1], 1, 2)[0])
             latents.append(state)
-        return torch.stack(latents, 1), F.linear(torch.stack(trunks, 1), heads_weight, heads_bias)
+        return torch.stack(latents, 1), torch.stack(trunks, 1)
 
     def _events_like(self, flat: Tensor) -> Tensor:
         """[..., event_rows * E] -> [..., *event_shape]."""

@@ -429,6 +429,13 @@ def test_the_report_is_a_table():
     assert "     -  roll             the model has no roll" in lines
 
 
+def test_compiling_is_asked_for():
+    assert check(shaken(ValueEquivalent), compile=True).items[-1].passed
+    (*_, last) = check(Peeks(), compile=True).failures
+    assert last.name == "compiles"
+    assert last.detail.startswith("step breaks the graph: ")
+
+
 def test_measure_takes_the_largest_state():
     class Grows(Filter):
         def step(self, state, action, noise):

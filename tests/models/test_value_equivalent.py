@@ -133,16 +133,15 @@ def test_the_network_against_a_plain_twin():
     x = x @ layer.weight.t() + layer.bias
     x = F.silu(F.layer_norm(x, (32,), layer.gain, layer.shift))
     columns = x @ model.dynamics_out.weight.t() + model.dynamics_out.bias
-    logits = columns[:, :16]
+    reward, logits, cont = columns[:, :101], columns[:, 101:117], columns[:, 117]
     groups = [logits[:, g::4].softmax(1) for g in range(4)]
     after = torch.zeros(5, 16)
     for g, group in enumerate(groups):
         after[:, g::4] = group
     got, trans = model.step(state, action)
     assert torch.allclose(got, after, atol=1e-6)
-    assert torch.allclose(trans.cont, columns[:, 16].sigmoid(), atol=1e-6)
-    reward = columns[:, 17:].softmax(1) @ Support().values()
-    assert torch.allclose(trans.reward, reward, atol=1e-3)
+    assert torch.allclose(trans.cont, cont.sigmoid(), atol=1e-6)
+    assert torch.allclose(trans.reward, reward.softmax(1) @ Support().values(), atol=1e-3)
 
 
 def test_roll_equals_steps(config):
@@ -295,8 +294,8 @@ def test_gradients_are_halved_at_each_step():
         sizes = []
         for scale in (1.0, 0.5):
             state = root.clone().requires_grad_(True)
-            _, columns = model._unroll(state, embedded, scale)
-            columns[:, step, 1].sum().backward()
+            _, trunks = model._unroll(state, embedded, scale)
+            model._step_heads(trunks)[0][:, step].sum().backward()
             sizes.append(state.grad)
         assert torch.allclose(sizes[1], sizes[0] * 0.5 ** (step + 1), rtol=1e-4, atol=1e-7)
 
