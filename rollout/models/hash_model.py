@@ -20,7 +20,7 @@ from rollout.models.protocol import (
     ModelSpec,
     Noise,
     ObsSpec,
-    RecurrentOutput,
+    Recurrent,
     Transition,
 )
 
@@ -129,17 +129,15 @@ class HashModel:
 
     def recurrent(
         self, state: Tensor, action: Tensor, goal_weights: Tensor | None = None
-    ) -> tuple[Tensor, RecurrentOutput]:
+    ) -> tuple[Tensor, Recurrent]:
         """Step, policy and value in one call; see `protocol.Fused`."""
         after = fold(state, action)
         logits, cont = self.policy(after), self._cont(after)
         if goal_weights is None:
-            return after, RecurrentOutput(
-                self._signed(after, _REWARD), cont, logits, self.value(after)
-            )
+            return after, Recurrent(self._signed(after, _REWARD), cont, logits, self.value(after))
         counts, to_come = self._share(self._for_events(after), _EVENTS), self.event_value(after)
         axes = tuple(range(1, counts.dim()))
-        return after, RecurrentOutput(
+        return after, Recurrent(
             (counts * goal_weights).sum(axes), cont, logits, (to_come * goal_weights).sum(axes)
         )
 

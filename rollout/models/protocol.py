@@ -186,13 +186,13 @@ class Path(NamedTuple, Generic[State]):
     actions: Tensor  # [R, H, *action shape]
 
 
-class RecurrentOutput(NamedTuple):
-    """What a search reads from one simulated step; mctx's names."""
+class Recurrent(NamedTuple):
+    """What a search reads from one imagined step, each float32."""
 
-    reward: Tensor  # [R] float32
-    discount: Tensor  # [R] float32; from a model: its continuation, to which a planner adds gamma
-    prior_logits: Tensor  # [R, A] float32, of the new state
-    value: Tensor  # [R] float32, of the new state
+    reward: Tensor  # [R]
+    cont: Tensor  # [R]: as in `Transition`; a search multiplies its discount in
+    logits: Tensor  # [R, A]: the policy of the new state
+    value: Tensor  # [R]: of the new state
 
 
 class Noise(Protocol):
@@ -285,7 +285,7 @@ class Fused(Protocol[State]):
 
     def recurrent(
         self, state: State, action: Tensor, goal_weights: Tensor | None
-    ) -> tuple[State, RecurrentOutput]:
+    ) -> tuple[State, Recurrent]:
         """Imagine one step with no noise and read the new state's policy and value.
 
         goal_weights: None for the model's own reward and value; or weights on the events,

@@ -29,7 +29,7 @@ from rollout.models.protocol import (
     Noise,
     ObsSpec,
     Path,
-    RecurrentOutput,
+    Recurrent,
     Transition,
 )
 from rollout.models.scalar import ScalarHead, Support
@@ -311,7 +311,7 @@ class ValueEquivalent(nn.Module):
 
     def recurrent(
         self, state: Tensor, action: Tensor, goal_weights: Tensor | None = None
-    ) -> tuple[Tensor, RecurrentOutput]:
+    ) -> tuple[Tensor, Recurrent]:
         """Step, policy and value in one call; see `protocol.Fused`. Inputs are not checked.
 
         goal_weights: None, [*event_shape], or [R, *event_shape] float32.
@@ -321,7 +321,7 @@ class ValueEquivalent(nn.Module):
             reward, latent, cont = self.dynamics_out.some(trunk, 0, 3)
             after = self._simnorm(latent)
             value, logits = self.prediction_out.some(self.prediction(after), 0, 2)
-            return after, RecurrentOutput(
+            return after, Recurrent(
                 self.reward_head.decode(reward),
                 cont.sigmoid().squeeze(1),
                 logits,
@@ -337,7 +337,7 @@ class ValueEquivalent(nn.Module):
         else:
             weights = goal_weights.flatten(1)
             reward, value = (counts * weights).sum(1), (to_come * weights).sum(1)
-        return after, RecurrentOutput(reward, cont.sigmoid().squeeze(1), logits, value)
+        return after, Recurrent(reward, cont.sigmoid().squeeze(1), logits, value)
 
     # --- training ---
 

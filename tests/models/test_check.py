@@ -11,7 +11,7 @@ from rollout.models import (
     ModelSpec,
     ObsSpec,
     Path,
-    RecurrentOutput,
+    Recurrent,
     Transition,
     ValueEquivalent,
     ValueEquivalentConfig,
@@ -374,7 +374,7 @@ class FusedGoalBug(ValueEquivalent):
 
     def recurrent(self, state, action, goal_weights=None):
         after, out = super().recurrent(state, action, goal_weights)
-        plain: RecurrentOutput = super().recurrent(state, action, None)[1]
+        plain: Recurrent = super().recurrent(state, action, None)[1]
         return after, out._replace(value=plain.value)
 
 
