@@ -61,7 +61,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     parts, parts_facts = contents(tmp_path / "parts")
     assert whole_facts == parts_facts
     assert whole_facts["iteration"] == 60
-    assert whole_facts["updates"] == 50
+    assert whole_facts["updates"] == 50 * config.updates_per_iteration
     assert whole.keys() == parts.keys()
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name], strict=True, err_msg=name)
