@@ -35,7 +35,7 @@ def network(model: ValueEquivalent, state: torch.Tensor, actions: torch.Tensor) 
             else:
                 action = actions[:, step]
             trunk = model.dynamics(model.dynamics_in(latent, model.action_in[action]))
-            _, columns, _, _ = model.dynamics_out.some(trunk, 0, 4)
+            columns, _, _, _ = model.dynamics_out.some(trunk, 0, 4)
             groups = columns.view(len(latent), CONFIG.simnorm, -1)
             latent = groups.softmax(1).flatten(1)
         return latent

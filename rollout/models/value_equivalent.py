@@ -207,11 +207,11 @@ class ValueEquivalent(nn.Module):
         self.action_in = nn.Parameter(torch.empty(config.num_actions, hidden))
         self.dynamics_in = _Layer(latent, hidden, act, bias=False)
         self.dynamics = _stack(hidden, hidden, config.dynamics_layers - 1, act)
-        # reward, latent, cont, events: with a goal the first is not needed, without one the last
-        self.dynamics_out = _Heads(hidden, (self.reward_head.size, latent, 1, counts))
+        # latent, cont, reward, events: a search reads the reward or the events, not both
+        self.dynamics_out = _Heads(hidden, (latent, 1, self.reward_head.size, counts))
         self.prediction = _stack(latent, hidden, config.prediction_layers, act)
-        # value, policy, event value: likewise
-        self.prediction_out = _Heads(hidden, (self.value_head.size, config.num_actions, counts))
+        # policy, value, event value: likewise
+        self.prediction_out = _Heads(hidden, (config.num_actions, self.value_head.size, counts))
         self._initialise(torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
@@ -224,9 +224,8 @@ class ValueEquivalent(nn.Module):
             elif not name.endswith("gain"):
                 weight.zero_()
         step, prediction = self.dynamics_out, self.prediction_out
-        step.weight[step.rows(0, 1)] = 0.0
-        step.weight[step.rows(2, 4)] = 0.0
-        step.bias[step.rows(2, 3)] = _CONT_BIAS
+        step.weight[step.rows(1, 4)] = 0.0
+        step.bias[step.rows(1, 2)] = _CONT_BIAS
         step.bias[step.rows(3, 4)] = _EVENT_BIAS
         prediction.weight.zero_()
         prediction.bias[prediction.rows(2, 3)] = _EVENT_VALUE_BIAS
@@ -275,8 +274,8 @@ class ValueEquivalent(nn.Module):
         """
         self._check_action(action, (state.shape[0],))
         trunk = self._dynamics(state, self._embed(action))
-        reward, latent, cont, events = self.dynamics_out.some(trunk, 0, 4)
-        return self._simnorm(latent), self._transition(reward, cont, events)
+        latent, cont, reward, events = self.dynamics_out.some(trunk, 0, 4)
+        return self._simnorm(latent), self._transition(cont, reward, events)
 
     def take(self, state: Tensor, rows: Tensor) -> Tensor:
         """Return copies of some rows. rows: [M] int64."""
@@ -294,11 +293,11 @@ class ValueEquivalent(nn.Module):
 
     def policy(self, state: Tensor) -> Tensor:
         """Return policy logits, [R, A] float32."""
-        return self.prediction_out.some(self.prediction(state), 1, 2)[0]
+        return self.prediction_out.some(self.prediction(state), 0, 1)[0]
 
     def value(self, state: Tensor) -> Tensor:
         """Return the discounted return to come, [R] float32."""
-        return self.value_head.decode(self.prediction_out.some(self.prediction(state), 0, 1)[0])
+        return self.value_head.decode(self.prediction_out.some(self.prediction(state), 1, 2)[0])
 
     def event_value(self, state: Tensor) -> Tensor:
         """Return the discounted count of each event to come, [R, *event_shape] float32, >= 0."""
@@ -318,18 +317,21 @@ class ValueEquivalent(nn.Module):
         """
         trunk = self._dynamics(state, self.action_in.index_select(0, action))
         if goal_weights is None:
-            reward, latent, cont = self.dynamics_out.some(trunk, 0, 3)
+            latent, cont, reward = self.dynamics_out.some(trunk, 0, 3)
             after = self._simnorm(latent)
-            value, logits = self.prediction_out.some(self.prediction(after), 0, 2)
+            logits, value = self.prediction_out.some(self.prediction(after), 0, 2)
             return after, Recurrent(
                 self.reward_head.decode(reward),
                 cont.sigmoid().squeeze(1),
                 logits,
                 self.value_head.decode(value),
             )
-        latent, cont, events = self.dynamics_out.some(trunk, 1, 4)
+        latent, cont = self.dynamics_out.some(trunk, 0, 2)
+        (events,) = self.dynamics_out.some(trunk, 3, 4)
         after = self._simnorm(latent)
-        logits, event_value = self.prediction_out.some(self.prediction(after), 1, 3)
+        read = self.prediction(after)
+        (logits,) = self.prediction_out.some(read, 0, 1)
+        (event_value,) = self.prediction_out.some(read, 2, 3)
         counts, to_come = events.sigmoid(), F.softplus(event_value)
         if goal_weights.dim() == (1 if self.config.event_rows == 1 else 2):
             weights = goal_weights.reshape(-1)
@@ -360,8 +362,8 @@ class ValueEquivalent(nn.Module):
         latents, trunks = self._unroll(
             self._encode(batch.obs[:, 0]), self._embed(batch.action), _GRADIENT_SCALE
         )
-        reward, cont, events = self._step_heads(trunks)
-        value, logits, event_value = self.prediction_out.some(self.prediction(latents), 0, 3)
+        cont, reward, events = self._step_heads(trunks)
+        logits, value, event_value = self.prediction_out.some(self.prediction(latents), 0, 3)
 
         here, both = mask[:, :-1], mask[:, :-1] * mask[:, 1:]
         terms = {
@@ -412,10 +414,9 @@ class ValueEquivalent(nn.Module):
         return self.dynamics(self.dynamics_in(state, action))  # type: ignore[no-any-return]
 
     def _step_heads(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the columns of reward, continuation and events of steps, [..., hidden]."""
-        (reward,) = self.dynamics_out.some(trunk, 0, 1)
-        cont, events = self.dynamics_out.some(trunk, 2, 4)
-        return reward, cont, events
+        """Return the columns of continuation, reward and events of steps, [..., hidden]."""
+        cont, reward, events = self.dynamics_out.some(trunk, 1, 4)
+        return cont, reward, events
 
     def _simnorm(self, x: Tensor) -> Tensor:
         """Softmax within groups of `simnorm` entries.
@@ -425,7 +426,7 @@ class ValueEquivalent(nn.Module):
         """
         return x.view(*x.shape[:-1], self.config.simnorm, -1).softmax(-2).flatten(-2)
 
-    def _transition(self, reward: Tensor, cont: Tensor, events: Tensor) -> Transition:
+    def _transition(self, cont: Tensor, reward: Tensor, events: Tensor) -> Transition:
         """Decode the head columns of steps."""
         return Transition(
             reward=self.reward_head.decode(reward),
@@ -445,7 +446,7 @@ class ValueEquivalent(nn.Module):
             if gradient_scale != 1.0:
                 state = state.detach().lerp(state, gradient_scale)
             trunks.append(self._dynamics(state, action))
-            state = self._simnorm(self.dynamics_out.some(trunks[-1], 1, 2)[0])
+            state = self._simnorm(self.dynamics_out.some(trunks[-1], 0, 1)[0])
             latents.append(state)
         return torch.stack(latents, 1), torch.stack(trunks, 1)
 

@@ -82,6 +82,14 @@ def test_the_prior_is_sampled():
     assert torch.equal(certain.actions[:, 0], model.policy(state).argmax(1))
 
 
+def test_each_step_samples_anew():
+    model = HashModel(4)
+    path = rollout.imagine(model, opened(model, 500), lambda s: torch.zeros(500, 4), 3, seed=1)
+    for t in range(2):
+        same = (path.actions[:, t] == path.actions[:, t + 1]).float().mean()
+        assert abs(float(same) - 0.25) < 0.08
+
+
 def test_a_function_may_give_actions():
     model = HashModel(3)
     path = rollout.imagine(model, opened(model, 5), lambda s: s % 3, 4, seed=0)

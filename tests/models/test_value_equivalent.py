@@ -133,7 +133,7 @@ def test_the_network_against_a_plain_twin():
     x = x @ layer.weight.t() + layer.bias
     x = F.silu(F.layer_norm(x, (32,), layer.gain, layer.shift))
     columns = x @ model.dynamics_out.weight.t() + model.dynamics_out.bias
-    reward, logits, cont = columns[:, :101], columns[:, 101:117], columns[:, 117]
+    logits, cont, reward = columns[:, :16], columns[:, 16], columns[:, 17:]
     groups = [logits[:, g::4].softmax(1) for g in range(4)]
     after = torch.zeros(5, 16)
     for g, group in enumerate(groups):
@@ -209,6 +209,22 @@ def test_support_decodes_what_it_encodes():
             optimizer.step()
         want = max(-300.0, target)
         assert float(head.decode(columns.detach())) == pytest.approx(want, rel=0.01, abs=0.05)
+
+
+def test_targets_past_the_support_are_clipped():
+    head = ScalarHead(Support(limit=10.0, bins=11))
+    columns = torch.randn(2, 11, generator=torch.Generator().manual_seed(0))
+    past = head.loss(columns, torch.tensor([-1000.0, 1000.0]))
+    assert torch.allclose(past, head.loss(columns, torch.tensor([-10.0, 10.0])), rtol=1e-4)
+
+
+def test_observations_are_scaled_along_the_last_axis():
+    plain = shaken(GRID.model_copy(update={"obs_scale": 1.0, "obs_dtype": "float32"}))
+    obs = observations(GRID, 5)
+    scaled = obs.float() * torch.tensor(GRID.obs_scale)
+    want = plain.observe(plain.begin(5), scaled)
+    model = shaken(GRID)
+    assert torch.allclose(model.observe(model.begin(5), obs), want, atol=1e-6)
 
 
 def test_the_count_deviance_is_least_at_the_mean():
@@ -295,7 +311,7 @@ def test_gradients_are_halved_at_each_step():
         for scale in (1.0, 0.5):
             state = root.clone().requires_grad_(True)
             _, trunks = model._unroll(state, embedded, scale)
-            model._step_heads(trunks)[0][:, step].sum().backward()
+            model._step_heads(trunks)[1][:, step].sum().backward()
             sizes.append(state.grad)
         assert torch.allclose(sizes[1], sizes[0] * 0.5 ** (step + 1), rtol=1e-4, atol=1e-7)
 
