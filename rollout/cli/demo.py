@@ -30,6 +30,10 @@ def demo(
     simulations: Annotated[
         int | None, typer.Option(min=1, help="imagined steps a plan [default: the model's card]")
     ] = None,
+    partner: Annotated[
+        str | None,
+        typer.Option(help="cook, onions, random, stay or mixed [default: the model's card]"),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="kitchen i is seeded seed + i")] = 2_000_000,
     model: Annotated[
         Path | None, typer.Option(help="a kitchen model [default: the one that came along]")
@@ -76,7 +80,7 @@ def demo(
     card = learned.card
     options: dict[str, Any] = {
         "dynamics": card.env_options.get("dynamics", "old"),
-        "partner": card.env_options.get("partner", "cook"),
+        "partner": partner or card.env_options.get("partner", "cook"),
         "partner_noise": card.env_options.get("partner_noise", 0.0),
     }
     env = rollout.make_vec(
@@ -136,7 +140,7 @@ def _frame(
     scene = kitchen_scene(layout.grid, env.get_attr("state")[0], horizon=horizon, score=score)
     if player.plan is None:
         return draw_kitchen(scene)
-    path, expected = foresee(player.planner, player.state, player.plan)
+    *_, (path, expected) = foresee(player.planner, player.state, player.plan)
     return draw_kitchen(scene, [intent(scene, 0, path, expected)])
 
 

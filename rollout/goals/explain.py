@@ -108,7 +108,7 @@ _ACTS = {
     "potting_tomato": "put a tomato in a pot",
     "catastrophic_onion_potting": "spoil a soup with an onion",
     "catastrophic_tomato_potting": "spoil a soup with a tomato",
-    "collision": "be in the way of someone",
+    "collision": "run into someone",
 }
 
 

@@ -15,6 +15,9 @@ Cell = tuple[int, int]  # (x, y), y grows down
 STEPS: tuple[Cell, ...] = ((0, -1), (0, 1), (1, 0), (-1, 0))
 STAY, INTERACT = 4, 5
 
+_ROUGHLY = 2  # steps by which an event and the act that brings it about may differ
+_BY_WALKING = ("collision",)  # events that no act on a cell brings about
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
@@ -146,8 +149,9 @@ def intent(
     be is not known.
     """
     cell, facing = scene.cooks[cook].cell, scene.cooks[cook].facing
-    cells, targets = [cell], []
-    for action in actions:
+    cells = [cell]
+    targets: dict[int, Cell] = {}  # by step: what a cook then reaches for
+    for step, action in enumerate(actions, 1):
         if action < 0:
             break
         if action < len(STEPS):
@@ -155,15 +159,23 @@ def intent(
             ahead = (cell[0] + STEPS[facing][0], cell[1] + STEPS[facing][1])
             cell = ahead if scene.floor(ahead) else cell
         ahead = (cell[0] + STEPS[facing][0], cell[1] + STEPS[facing][1])
-        targets.append(ahead if action == INTERACT else cell)
+        if action == INTERACT and not scene.floor(ahead):
+            targets[step] = ahead
         cells.append(cell)
-    own = [x for x in expected if x.row == 0]
     return Intent(
         cook=cook,
         cells=tuple(cells),
-        marks=tuple(
-            Mark(act(x.event), x.step, targets[x.step - 1] if x.step <= len(targets) else None)
-            for x in own
-        ),
+        marks=tuple(Mark(act(x.event), x.step, _place(x, targets)) for x in expected if x.row == 0),
         others=tuple(Mark(act(x.event), x.step) for x in expected if x.row != 0),
     )
+
+
+def _place(expected: Expectation, targets: Mapping[int, Cell]) -> Cell | None:
+    """Return where an event is going to happen: at what its cook reaches for around that step.
+
+    A learned model says only roughly when, so the nearest act counts; None where all are far off.
+    """
+    near = [step for step in targets if abs(step - expected.step) <= _ROUGHLY]
+    if expected.event in _BY_WALKING or not near:
+        return None
+    return targets[min(near, key=lambda step: abs(step - expected.step))]

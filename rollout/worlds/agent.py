@@ -6,7 +6,7 @@ plan makes the planner late and never the world.
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,9 +23,13 @@ from rollout.worlds.participants import Proposal, Seated
 if TYPE_CHECKING:
     from rollout.worlds.world import SharedWorld, View
 
-_FORESIGHT_SIMULATIONS = 16  # of a search that only tells where a plan leads
+_FORESIGHT_SIMULATIONS = 8  # of a search that only tells where a plan leads
 
 
+Foresight = tuple[tuple[int, ...], tuple[Expectation, ...]]
+
+
+@torch.inference_mode()
 def foresee(
     planner: TreeSearch,
     state: Any,
@@ -35,35 +39,35 @@ def foresee(
     goal: Goal | None = None,
     steps: int = 12,
     seed: int = 0,
-) -> tuple[tuple[int, ...], tuple[Expectation, ...]]:
-    """Return the actions that a plan is going to lead to, and the events expected on the way.
+) -> Iterator[Foresight]:
+    """Yield the actions that a plan is going to lead to and the events expected on the way.
 
-    The principal variation of one search is short, and its end rests on one or two visits. So this
-    plans anew in each imagined state, with few simulations and under the same goal: what is shown
-    is what the planner would do there, as things look now.
+    The first item looks one step ahead, each further one a step more. The principal variation of
+    one search is short, and its end rests on one or two visits. So this plans anew in each imagined
+    state, with few simulations and under the same goal: what is shown is what the planner would do
+    there, as things look now.
 
     state: the model's state that the plan was made from. row: which of its rows.
-    steps: how far to look. Cost: a search of 16 simulations each step, one row.
+    steps: how far to look. Cost: a search of 8 simulations each step, one row.
     """
     model = planner.model
     spec = model.spec
     noise = CounterNoise(seed, 1, device=spec.device)
+    state = model.take(state, torch.tensor([row], device=spec.device))
     action = plan.action[row : row + 1]
-    path: list[int] = []
+    path: tuple[int, ...] = ()
     events: list[NDArray[np.float32]] = []
-    with torch.inference_mode():
-        state = model.take(state, torch.tensor([row], device=spec.device))
-        while True:
-            state, after = model.step(state, action, noise.at(len(path)))
-            path.append(int(action[0]))
-            if after.events is not None:
-                events.append(after.events[0].cpu().numpy())
-            if len(path) >= steps:
-                break
-            action = planner.plan(
-                state, num_simulations=_FORESIGHT_SIMULATIONS, goal=goal, seed=seed + len(path)
-            ).action
-    return tuple(path), expectations(np.stack(events), spec.events, goal) if events else ()
+    while True:
+        state, after = model.step(state, action, noise.at(len(path)))
+        path += (int(action[0]),)
+        if after.events is not None:
+            events.append(after.events[0].cpu().numpy())
+        yield path, expectations(np.stack(events), spec.events, goal) if events else ()
+        if len(path) >= steps:
+            return
+        action = planner.plan(
+            state, num_simulations=_FORESIGHT_SIMULATIONS, goal=goal, seed=seed + len(path)
+        ).action
 
 
 class Agent(Seated):
@@ -153,20 +157,19 @@ class Agent(Seated):
                 invalid_actions=masked,
                 seed=seed,
             )
-        # the action first, as that is what can be late; then what lies behind it
         first = Proposal(
             tick=view.tick,
             action=int(plan.action[0]),
-            path=(int(plan.action[0]),),
             value=float(plan.value[0]),
             goal=view.goal,
             seconds=time.perf_counter() - began,
         )
-        self._propose(first)
-        path, expected = foresee(
-            self.planner, state, plan, goal=goal, steps=self._steps, seed=seed + 1
-        )
-        self._propose(replace(first, path=path, expected=expected))
+        # the action at once, as only that can be late; then further and further ahead
+        ahead = foresee(self.planner, state, plan, goal=goal, steps=self._steps, seed=seed + 1)
+        for path, expected in ahead:
+            self._propose(replace(first, path=path, expected=expected))
+            if view.tick != self._newest:
+                return
 
     def _observe(self, view: "View") -> Any:
         """Take the view into the model's state; every view, also those too late to plan in."""

@@ -34,6 +34,7 @@ def test_a_plan_is_laid_into_the_kitchen() -> None:
             Expectation(3, 0, "onion_pickup"),
             Expectation(4, 1, "soup_delivery"),
             Expectation(6, 0, "potting_onion"),
+            Expectation(6, 0, "collision"),
             Expectation(9, 0, "dish_pickup"),
         ],
     )
@@ -42,8 +43,12 @@ def test_a_plan_is_laid_into_the_kitchen() -> None:
     assert plan.marks == (
         Mark("take an onion", 3, (0, 1)),
         Mark("put an onion in a pot", 6, (2, 0)),
+        Mark("run into someone", 6, None),
         Mark("take a dish", 9, None),
     )
+    # a model that is early or late by a step means the same act
+    late = intent(scene(), 0, [0, 3, 5, 2, 0, 5], [Expectation(4, 0, "onion_pickup")])
+    assert late.marks == (Mark("take an onion", 4, (0, 1)),)
     assert plan.others == (Mark("serve a soup", 4),)
 
 

@@ -205,6 +205,8 @@ def test_foresight_of_one_row_among_many() -> None:
     plan = search.plan(rows, goal=goals)
     assert np.asarray(plan.action).tolist() == [0, 1, 2]
     for row in range(3):
-        path, expected = foresee(search, rows, plan, row=row, goal=goals[row], steps=5)
-        assert path == (row,) * 5
-        assert [x.event for x in expected] == [BRINGS[row]] * 5
+        ahead = list(foresee(search, rows, plan, row=row, goal=goals[row], steps=5))
+        for step, (path, expected) in enumerate(ahead, 1):
+            assert path == (row,) * step
+            assert [x.event for x in expected] == [BRINGS[row]] * step
+        assert len(ahead) == 5
