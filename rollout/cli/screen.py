@@ -14,12 +14,10 @@ from rollout.render import Intent, Scene, intent, kitchen_scene, kitchen_text
 from rollout.render.terminal import COOKS, WIDTH
 from rollout.worlds import Proposal, View
 
-_PANEL_COLUMNS = 38  # what the text beside the kitchen needs
+_PANEL_COLUMNS = 40  # what the text beside the kitchen needs
 _MARKS = 3  # lines of what an agent means to do
 
-KEYS = (
-    "arrows/wasd move | space use | . wait | v veto | g next goal | 1-9 pick | + - weigh | q quit"
-)
+KEYS = "arrows move  space use  . wait  v veto  g goal  1-9 pick  +- weigh  q quit"
 REPLAY_KEYS = "q quit"
 
 
@@ -68,6 +66,7 @@ def draw(shown: Shown, layout: Layout, horizon: int, tick_ms: int) -> Renderable
     if WIDTH * layout.width + _PANEL_COLUMNS > shown.columns:
         return Group(kitchen, panel, *below)
     beside = Table.grid(padding=(0, 2, 0, 0))
+    beside.add_column(min_width=WIDTH * layout.width)
     beside.add_row(kitchen, panel)
     return Group(beside, *below)
 
@@ -107,6 +106,8 @@ def _panel(shown: Shown, scene: Scene, plans: Sequence[Intent], tick_ms: int) ->
         picked = i == shown.picked
         style = "reverse" if picked else "" if weight else "dim"
         lines.append(Text(f"{i + 1} {name:<22}{weight:>6g}", style=style))
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
     return Group(*lines)
 
 
@@ -127,7 +128,7 @@ def _plan_lines(i: int, plan: Intent | None, proposal: Proposal | None, view: Vi
     about.stylize("dim")
     if view.masked[i]:
         forbidden = ", ".join(ACTIONS[action] for action in sorted(view.masked[i]))
-        about.append(f", must not go on with {forbidden}", "red")
+        about.append(f", not {forbidden}", "red")
     lines = [about]
     marks = [] if plan is None else [(f"({n})", mark) for n, mark in enumerate(plan.marks, 1)]
     marks += [] if plan is None else [("   ", mark) for mark in plan.others]

@@ -54,7 +54,7 @@ class _Canvas:
                 self._styles[y][x0 + x] += style or Style()
 
     def text(self) -> Text:
-        out = Text(no_wrap=True, end="")
+        out = Text(no_wrap=True)
         for y, (chars, styles) in enumerate(zip(self._chars, self._styles, strict=True)):
             start = 0
             for x in range(1, len(chars) + 1):
