@@ -3,186 +3,18 @@
 
 #include <pybind11/stl.h>
 
-#include <cmath>
 #include <cstring>
 #include <optional>
-#include <sstream>
+#include <span>
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actions.h"
 
 namespace rollout::bindings {
-
-// keywords -------------------------------------------------------------------------------------
-
-py::object Kwargs::Take(const char* name, py::object otherwise) {
-  const py::object value = values_.contains(name) ? values_.attr("pop")(name) : otherwise;
-  resolved_[name] = py::repr(value).cast<std::string>();
-  return value;
-}
-
-void Kwargs::Refuse(const char* name, const std::string& rule, const py::object& value) const {
-  throw py::value_error(id_ + ": " + name + ": expected " + rule + ", got " +
-                        py::repr(value).cast<std::string>());
-}
-
-std::int64_t Kwargs::Int(const char* name, std::int64_t otherwise, std::int64_t low,
-                         std::int64_t high) {
-  const py::object value = Take(name, py::int_(otherwise));
-  std::string rule = "an integer";
-  if (low != INT64_MIN) rule += " >= " + std::to_string(low);
-  if (high != INT64_MAX) {
-    rule += (low != INT64_MIN ? " and <= " : " <= ") + std::to_string(high);
-  }
-  if (py::isinstance<py::bool_>(value) || !PyIndex_Check(value.ptr())) Refuse(name, rule, value);
-  const auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
-  int overflow = 0;
-  const std::int64_t out = PyLong_AsLongLongAndOverflow(whole.ptr(), &overflow);
-  if (overflow != 0 || out < low || out > high) Refuse(name, rule, value);
-  return out;
-}
-
-double Kwargs::Double(const char* name, double otherwise, double low, double high) {
-  const py::object value = Take(name, py::float_(otherwise));
-  std::ostringstream rule;
-  rule << "a number in [" << low << ", " << high << "]";
-  const double out = PyFloat_AsDouble(value.ptr());
-  if (PyErr_Occurred() != nullptr) {
-    PyErr_Clear();
-    Refuse(name, rule.str(), value);
-  }
-  if (!(out >= low && out <= high)) Refuse(name, rule.str(), value);
-  return out;
-}
-
-bool Kwargs::Bool(const char* name, bool otherwise) {
-  const py::object value = Take(name, py::bool_(otherwise));
-  if (!py::isinstance<py::bool_>(value)) Refuse(name, "True or False", value);
-  return value.cast<bool>();
-}
-
-std::string Kwargs::String(const char* name, const std::string& otherwise) {
-  const py::object value = Take(name, py::str(otherwise));
-  if (!py::isinstance<py::str>(value)) Refuse(name, "a string", value);
-  return value.cast<std::string>();
-}
-
-std::size_t Kwargs::Choice(const char* name, const std::vector<std::string>& choices,
-                           std::size_t otherwise) {
-  const py::object value = Take(name, py::str(choices[otherwise]));
-  std::string rule = "one of";
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    if (py::isinstance<py::str>(value) && value.cast<std::string>() == choices[i]) return i;
-    rule += (i == 0 ? " '" : ", '") + choices[i] + "'";
-  }
-  Refuse(name, rule, value);
-}
-
-py::object Kwargs::Object(const char* name) { return Take(name, py::none()); }
-
-void Kwargs::RefuseRest() const {
-  for (const auto& [key, value] : values_) {
-    const std::string name = py::str(key);
-    std::string message = id_ + ": unexpected keyword '" + name + "'; it takes ";
-    py::list known;
-    for (const auto& [taken, unused] : resolved_) {
-      message += (known.empty() ? "" : ", ") + taken;
-      known.append(taken);
-    }
-    const py::list close = py::module_::import("difflib").attr("get_close_matches")(name, known);
-    if (!close.empty()) message += "; did you mean '" + close[0].cast<std::string>() + "'?";
-    throw py::type_error(message);
-  }
-}
-
 namespace {
-
-// actions --------------------------------------------------------------------------------------
-
-using ArrayShape = std::vector<py::ssize_t>;
-
-std::string Shape(const ArrayShape& shape) {
-  std::string out = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  }
-  return out + "]";
-}
-
-// What `actions` should be, for an error.
-std::string Expected(const EnvSpec& spec, const ArrayShape& shape) {
-  return "actions: expected " + Shape(shape) + (spec.action_nvec.empty() ? " float32" : " int64");
-}
-
-// The first action of a Discrete or MultiDiscrete batch that is out of range raises.
-void CheckChoices(const EnvSpec& spec, const ArrayShape& shape, const std::int64_t* values,
-                  std::size_t n) {
-  const std::size_t width = spec.action_nvec.size();
-  for (std::size_t part = 0; part < width; ++part) {
-    const auto choices = static_cast<std::uint64_t>(spec.action_nvec[part]);
-    const auto legal = [&](std::size_t row) {
-      // as unsigned, a negative number is too large as well
-      return static_cast<std::uint64_t>(values[row * width + part]) < choices;
-    };
-    bool all_legal = true;  // no early exit, so that this vectorises
-    for (std::size_t row = 0; row < n; ++row) all_legal &= legal(row);
-    if (all_legal) continue;
-    std::size_t row = 0;
-    while (legal(row)) ++row;
-    throw py::value_error(Expected(spec, shape) + " in 0.." + std::to_string(choices - 1) +
-                          ", got " + std::to_string(values[row * width + part]) + " in row " +
-                          std::to_string(row) +
-                          (width > 1 ? ", element " + std::to_string(part) : std::string()));
-  }
-}
-
-void CheckFinite(const EnvSpec& spec, const ArrayShape& shape, const float* values, std::size_t n) {
-  const std::size_t width = spec.action_low.size();
-  for (std::size_t k = 0; k < n * width; ++k) {
-    if (std::isfinite(values[k])) continue;
-    throw py::value_error(Expected(spec, shape) + ", all finite, got " + std::to_string(values[k]) +
-                          " in row " + std::to_string(k / width));
-  }
-}
-
-// The actions of n rows as the kernel reads them: converted where that loses nothing, else refused.
-py::array CheckActions(const Kernel& kernel, const py::object& given, std::size_t n) {
-  const EnvSpec& spec = kernel.spec();
-  const bool discrete = !spec.action_nvec.empty();
-  ArrayShape shape = {static_cast<py::ssize_t>(n)};
-  if (!discrete || !spec.action_is_scalar) {
-    shape.push_back(static_cast<py::ssize_t>(kernel.action_size()));
-  }
-
-  const py::array any = py::array::ensure(given);
-  if (!any) {
-    PyErr_Clear();
-    throw py::type_error(Expected(spec, shape) + ", got " +
-                         py::repr(py::type::of(given)).cast<std::string>() +
-                         ", which is no array; pass a NumPy array");
-  }
-  const auto got = [&any] {
-    return ", got " + Shape({any.shape(), any.shape() + any.ndim()}) + " " +
-           py::str(any.dtype()).cast<std::string>();
-  };
-  const char kind = any.dtype().kind();
-  if (!(kind == 'i' || kind == 'u' || (kind == 'f' && !discrete))) {
-    throw py::type_error(Expected(spec, shape) + got() +
-                         (discrete ? "; convert with actions.astype(np.int64)" : ""));
-  }
-  if (!std::equal(shape.begin(), shape.end(), any.shape(), any.shape() + any.ndim())) {
-    throw py::value_error(Expected(spec, shape) + got() + "; give one action a row");
-  }
-
-  if (!discrete) {
-    const auto cast = py::array_t<float, py::array::c_style | py::array::forcecast>(any);
-    CheckFinite(spec, shape, cast.data(), n);
-    return cast;
-  }
-  const auto cast = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(any);
-  CheckChoices(spec, shape, cast.data(), n);
-  return cast;
-}
-
-// outputs --------------------------------------------------------------------------------------
 
 py::dtype DtypeOf(Dtype dtype) {
   switch (dtype) {
@@ -197,6 +29,8 @@ py::dtype DtypeOf(Dtype dtype) {
   }
   return py::dtype::of<double>();
 }
+
+using ArrayShape = std::vector<py::ssize_t>;
 
 py::array NewObs(const EnvSpec& spec, std::size_t n) {
   ArrayShape shape = {static_cast<py::ssize_t>(n)};
@@ -258,8 +92,6 @@ py::tuple AsTuple(const std::vector<py::array>& a) {
   return py::make_tuple(a[kObs], a[kReward], a[kTerminated], a[kTruncated], OrNone(a[kEvents]),
                         OrNone(a[kSignals]), OrNone(a[kStepped]), OrNone(a[kFinalObs]));
 }
-
-// the batch ------------------------------------------------------------------------------------
 
 using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 using Seeds = py::array_t<std::uint64_t, py::array::c_style>;

@@ -56,9 +56,6 @@ def test_wrappers_of_gymnasium_work() -> None:
     assert 9 in lengths
 
 
-# arrays ---------------------------------------------------------------------------------------
-
-
 def test_returned_arrays_are_the_callers() -> None:
     env = cartpoles()
     first = env.step(ZEROS)
@@ -91,9 +88,6 @@ def test_actions_are_not_kept_or_changed() -> None:
         other.step(same)
         assert other.snapshot() == env.snapshot()
         other.restore(before)
-
-
-# resets ---------------------------------------------------------------------------------------
 
 
 def test_row_i_is_seeded_s_plus_i() -> None:
@@ -163,9 +157,6 @@ def test_bad_seeds(seed: object, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         env.reset(seed=seed)
     assert env.snapshot() == before
-
-
-# refusals -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -251,9 +242,6 @@ def test_a_closed_env() -> None:
 def test_bad_making(kwargs: dict, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         rollout.make_vec(**{"id": "CartPole-v1", "num_envs": 1} | kwargs)
-
-
-# states ---------------------------------------------------------------------------------------
 
 
 def test_states_come_out_and_go_in() -> None:

@@ -1,0 +1,98 @@
+#include "actions.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rollout::bindings {
+namespace {
+
+using ArrayShape = std::vector<py::ssize_t>;
+
+std::string Shape(const ArrayShape& shape) {
+  std::string out = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  }
+  return out + "]";
+}
+
+// What `actions` should be, for an error.
+std::string Expected(const EnvSpec& spec, const ArrayShape& shape) {
+  return "actions: expected " + Shape(shape) + (spec.action_nvec.empty() ? " float32" : " int64");
+}
+
+// The first action of a Discrete or MultiDiscrete batch that is out of range raises.
+void CheckChoices(const EnvSpec& spec, const ArrayShape& shape, const std::int64_t* values,
+                  std::size_t n) {
+  const std::size_t width = spec.action_nvec.size();
+  for (std::size_t part = 0; part < width; ++part) {
+    const auto choices = static_cast<std::uint64_t>(spec.action_nvec[part]);
+    const auto legal = [&](std::size_t row) {
+      // as unsigned, a negative number is too large as well
+      return static_cast<std::uint64_t>(values[row * width + part]) < choices;
+    };
+    bool all_legal = true;  // no early exit, so that this vectorises
+    for (std::size_t row = 0; row < n; ++row) all_legal &= legal(row);
+    if (all_legal) continue;
+    std::size_t row = 0;
+    while (legal(row)) ++row;
+    throw py::value_error(Expected(spec, shape) + " in 0.." + std::to_string(choices - 1) +
+                          ", got " + std::to_string(values[row * width + part]) + " in row " +
+                          std::to_string(row) +
+                          (width > 1 ? ", element " + std::to_string(part) : std::string()));
+  }
+}
+
+void CheckFinite(const EnvSpec& spec, const ArrayShape& shape, const float* values, std::size_t n) {
+  const std::size_t width = spec.action_low.size();
+  for (std::size_t k = 0; k < n * width; ++k) {
+    if (std::isfinite(values[k])) continue;
+    throw py::value_error(Expected(spec, shape) + ", all finite, got " + std::to_string(values[k]) +
+                          " in row " + std::to_string(k / width));
+  }
+}
+
+}  // namespace
+
+py::array CheckActions(const Kernel& kernel, const py::object& given, std::size_t n) {
+  const EnvSpec& spec = kernel.spec();
+  const bool discrete = !spec.action_nvec.empty();
+  ArrayShape shape = {static_cast<py::ssize_t>(n)};
+  if (!discrete || !spec.action_is_scalar) {
+    shape.push_back(static_cast<py::ssize_t>(kernel.action_size()));
+  }
+
+  const py::array any = py::array::ensure(given);
+  if (!any) {
+    PyErr_Clear();
+    throw py::type_error(Expected(spec, shape) + ", got " +
+                         py::repr(py::type::of(given)).cast<std::string>() +
+                         ", which is no array; pass a NumPy array");
+  }
+  const auto got = [&any] {
+    return ", got " + Shape({any.shape(), any.shape() + any.ndim()}) + " " +
+           py::str(any.dtype()).cast<std::string>();
+  };
+  const char kind = any.dtype().kind();
+  if (!(kind == 'i' || kind == 'u' || (kind == 'f' && !discrete))) {
+    throw py::type_error(Expected(spec, shape) + got() +
+                         (discrete ? "; convert with actions.astype(np.int64)" : ""));
+  }
+  if (!std::equal(shape.begin(), shape.end(), any.shape(), any.shape() + any.ndim())) {
+    throw py::value_error(Expected(spec, shape) + got() + "; give one action a row");
+  }
+
+  if (!discrete) {
+    const auto cast = py::array_t<float, py::array::c_style | py::array::forcecast>(any);
+    CheckFinite(spec, shape, cast.data(), n);
+    return cast;
+  }
+  const auto cast = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(any);
+  CheckChoices(spec, shape, cast.data(), n);
+  return cast;
+}
+
+}  // namespace rollout::bindings
