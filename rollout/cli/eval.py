@@ -38,6 +38,7 @@ def evaluate(
 
         rollout eval kitchen --player random --player bot:cook
     """
+    import torch
     from rich.console import Console
     from rich.table import Table
 
@@ -65,6 +66,7 @@ def evaluate(
             )
         model = load(path / "model.safetensors" if path.is_dir() else path)
 
+    torch.set_num_threads(config.threads)
     default = ["random"] if model is None else ["planner", "head", "random"]
     table = Table(title=f"{config.env}, {episodes} episodes from seed {seed}")
     table.add_column("player")

@@ -93,7 +93,7 @@ def train(
 
         def watch(progress: Progress) -> None:
             bar.update(work, completed=progress.iteration)
-            live.update(Group(bar, table(progress)))
+            live.update(Group(bar, numbers(progress)))
             if progress.evaluation is not None:
                 live.console.print(
                     f"evaluation after {progress.steps:,} steps, {progress.seconds / 60:.1f} min: "
@@ -114,9 +114,9 @@ def train(
     console.print(f"see it play: [bold]rollout eval {folder}[/]")
 
 
-def table(progress: Progress) -> RenderableType:
-    """Return the numbers of a report, side by side."""
-    from rich.table import Table
+def numbers(progress: Progress) -> RenderableType:
+    """Return the numbers of a report, as many side by side as the terminal holds."""
+    from rich.columns import Columns
 
     shown: dict[str, str] = {
         "steps": f"{progress.steps:,}",
@@ -125,11 +125,7 @@ def table(progress: Progress) -> RenderableType:
         "return": "-" if progress.returned is None else f"{progress.returned:.1f}",
     }
     shown |= {name: f"{loss:.3f}" for name, loss in progress.losses.items()}
-    grid = Table(box=None, padding=(0, 1))
-    for name in shown:
-        grid.add_column(name, justify="right")
-    grid.add_row(*shown.values())
-    return grid
+    return Columns([f"[dim]{name}[/] {number}" for name, number in shown.items()], padding=(0, 2))
 
 
 def parse_changes(pairs: list[str]) -> dict[str, Any]:
