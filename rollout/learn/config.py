@@ -57,8 +57,8 @@ class TrainConfig(BaseModel):
     """Scripted bots that play some of the rows, dealt out in turn; the environment must have
     `bot_actions`. Empty: none."""
     bot_noise: tuple[float, float] = (0.1, 0.9)
-    """Chance of a uniformly random action: the first bot row's and the last one's, evenly spaced
-    between. Heavy noise is what shows a model the consequences of bad actions."""
+    """Chance that a bot's action is uniformly random instead: in row 0 and in the last row, evenly
+    spaced between. Heavy noise is what shows a model the consequences of bad actions."""
     bot_share: tuple[float, float] = (1.0, 0.0)
     """Share of the rows that bots play, at the start and from `bot_iterations` on; linear
     between."""
