@@ -77,6 +77,17 @@ def test_a_state_can_be_restored():
     assert np.array_equal(env.observe(env.snapshot()), model.picture(state))
 
 
+def test_states_and_snapshots_share_no_memory():
+    env = cartpole()
+    model = ExactModel(env)
+    taken = env.snapshot()
+    state = model.state(taken)
+    kept = model.snapshot(state)
+    state.zero_()
+    assert taken == env.snapshot()
+    assert kept == taken
+
+
 def test_a_time_limit_is_not_an_end():
     env = kitchen()
     model = ExactModel(env)
