@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout.goals.explain import Expectation, act
+from rollout.goals.explain import Expectation, act, family
 
 Cell = tuple[int, int]  # (x, y), y grows down
 
@@ -16,7 +16,20 @@ STEPS: tuple[Cell, ...] = ((0, -1), (0, 1), (1, 0), (-1, 0))
 STAY, INTERACT = 4, 5
 
 _ROUGHLY = 2  # steps by which an event and the act that brings it about may differ
-_BY_WALKING = ("collision",)  # events that no act on a cell brings about
+# kinds of cells at which a cook can bring an event about
+_PLACES = {
+    "onion_pickup": "OX",
+    "tomato_pickup": "TX",
+    "dish_pickup": "DX",
+    "soup_pickup": "PX",
+    "onion_drop": "X",
+    "tomato_drop": "X",
+    "dish_drop": "X",
+    "soup_drop": "X",
+    "potting_onion": "P",
+    "potting_tomato": "P",
+    "soup_delivery": "S",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +178,23 @@ def intent(
     return Intent(
         cook=cook,
         cells=tuple(cells),
-        marks=tuple(Mark(act(x.event), x.step, _place(x, targets)) for x in expected if x.row == 0),
+        marks=tuple(
+            Mark(act(x.event), x.step, _place(scene, x, targets)) for x in expected if x.row == 0
+        ),
         others=tuple(Mark(act(x.event), x.step) for x in expected if x.row != 0),
     )
 
 
-def _place(expected: Expectation, targets: Mapping[int, Cell]) -> Cell | None:
+def _place(scene: Scene, expected: Expectation, targets: Mapping[int, Cell]) -> Cell | None:
     """Return where an event is going to happen: at what its cook reaches for around that step.
 
-    A learned model says only roughly when, so the nearest act counts; None where all are far off.
+    A learned model says only roughly when, so the nearest act on a fitting cell counts; None where
+    there is none.
     """
-    near = [step for step in targets if abs(step - expected.step) <= _ROUGHLY]
-    if expected.event in _BY_WALKING or not near:
-        return None
-    return targets[min(near, key=lambda step: abs(step - expected.step))]
+    kinds = _PLACES.get(family(expected.event), "")
+    near = [
+        (abs(step - expected.step), cell)
+        for step, cell in targets.items()
+        if abs(step - expected.step) <= _ROUGHLY and scene.rows[cell[1]][cell[0]] in kinds
+    ]
+    return min(near)[1] if near else None

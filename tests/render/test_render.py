@@ -49,6 +49,9 @@ def test_a_plan_is_laid_into_the_kitchen() -> None:
     # a model that is early or late by a step means the same act
     late = intent(scene(), 0, [0, 3, 5, 2, 0, 5], [Expectation(4, 0, "onion_pickup")])
     assert late.marks == (Mark("take an onion", 4, (0, 1)),)
+    # and nobody puts an onion into the box it came from
+    odd = intent(scene(), 0, [0, 3, 5], [Expectation(3, 0, "optimal_onion_potting")])
+    assert odd.marks == (Mark("put an onion in a pot", 3, None),)
     assert plan.others == (Mark("serve a soup", 4),)
 
 
