@@ -233,8 +233,7 @@ class SearchGumbel:
 class Search:
     """A batch of tree searches, driven from outside. B rows, A actions, N nodes.
 
-    Trusts its callers in all but what a model returns: `rollout.search` checks the rest. Tensors
-    given to `begin` are written by every step and kept alive by the search.
+    Trusts its callers in all but what a model returns: `rollout.search` checks the rest.
     """
 
     def __init__(
@@ -259,15 +258,16 @@ class Search:
         prior_logits: Tensor,
         value: Tensor,
         invalid: Tensor | None,
+        states: tuple[Tensor, ...],
         action: Tensor,
-        latents: list[tuple[Tensor, Tensor]],
+        batches: tuple[Tensor, ...],
     ) -> None:
         """Take the roots and choose the first leaves.
 
         prior_logits: [B, A] float32. value: [B] float32. invalid: [B, A] bool, contiguous.
-        action: [B] int64, overwritten by every step with what the model must evaluate.
-        latents: (arena [N, B, ...], batch [B, ...]) pairs in host memory: every step stores what
-        the model returned in the arena and gathers the next parents' states into batch.
+        states: the roots' states in host memory, tensors [B, ...]; they are copied.
+        action: [B] int64, and batches: tensors [B, ...] like the states, both contiguous. Every
+        step overwrites them with what the model must evaluate next.
         """
 
     def advance(
@@ -276,13 +276,16 @@ class Search:
         discount: Tensor,
         prior_logits: Tensor,
         value: Tensor,
-        fresh: Sequence[Tensor],
+        states: tuple[Tensor, ...],
     ) -> None:
         """Take the model's evaluation of the leaves, back it up, choose the next leaves.
 
-        fresh: the new states, a tensor for each of `latents`. Raises ValueError or TypeError naming
-        the head for a wrong shape or dtype, and for a NaN or an infinity with the first row.
+        states: the new ones, like the roots'. Raises ValueError or TypeError naming the head for a
+        wrong shape or dtype, and for a NaN or an infinity with the first row.
         """
+
+    def arena(self, kind: int) -> NDArray[np.uint8]:
+        """Return the states of one kind by node slot, [N, B, bytes]: a view, garbage if unused."""
 
     def leaves(self, parent: Tensor, slot: Tensor) -> None:
         """Write where each row's parent state is, and where its new state goes.

@@ -20,9 +20,9 @@
 namespace rollout::bindings {
 namespace {
 
+using search::Batch;
 using search::GumbelSettings;
 using search::Head;
-using search::Latent;
 using search::Outputs;
 using search::PuctSettings;
 using search::QTransform;
@@ -49,12 +49,6 @@ const char* HeadName(Head head) {
   return "";
 }
 
-PyObject* Float32() {
-  static PyObject* const dtype =
-      py::object(py::module_::import("torch").attr("float32")).release().ptr();
-  return dtype;
-}
-
 // A run of bytes that the next step overwrites.
 struct Span {
   const std::byte* begin;
@@ -68,8 +62,8 @@ class BoundSearch {
 
   Search& get() const { return *search_; }
 
-  void Begin(py::handle prior_logits, py::handle value, py::handle invalid, py::handle action,
-             const py::list& latents) {
+  void Begin(py::handle prior_logits, py::handle value, py::handle invalid, const py::tuple& states,
+             py::handle action, const py::tuple& batches) {
     const Shape& shape = search_->shape();
     source_ = "root";
     Outputs root;
@@ -81,21 +75,21 @@ class BoundSearch {
       mask = {reinterpret_cast<const std::uint8_t*>(view.data), shape.batch * shape.actions};
     }
     const TensorView out = ReadTensor(action, "action");
-    scratch_.push_back({out.data, out.data + shape.batch * sizeof(std::int64_t)});
-    for (const py::handle pair : latents) {
-      const auto both = pair.cast<py::tuple>();
-      const TensorView arena = ReadTensor(both[0], "arena"), batch = ReadTensor(both[1], "batch");
-      const std::size_t bytes = static_cast<std::size_t>(batch.RowElements()) * ItemSize(batch);
-      latents_.push_back({arena.data, batch.data, bytes, nullptr, 0});
-      wanted_.push_back(batch);
-      item_size_.push_back(static_cast<std::ptrdiff_t>(ItemSize(batch)));
-      scratch_.push_back({batch.data, batch.data + shape.batch * bytes});
+    written_.push_back({out.data, out.data + shape.batch * sizeof(std::int64_t)});
+    std::vector<Batch> into;
+    for (const py::handle batch : batches) {
+      const TensorView view = ReadTensor(batch, "batch");
+      const std::size_t bytes = static_cast<std::size_t>(view.RowElements()) * view.item_size;
+      into.push_back({view.data, bytes});
+      batches_.push_back(view);
+      written_.push_back({view.data, view.data + shape.batch * bytes});
     }
-    keep_ = py::make_tuple(action, latents);
+    keep_ = py::make_tuple(action, batches);
+    ReadStates(states);
     bool good = false;
     {
       const py::gil_scoped_release release;
-      good = search_->Begin(root, mask, reinterpret_cast<std::int64_t*>(out.data), latents_);
+      good = search_->Begin(root, mask, states_, reinterpret_cast<std::int64_t*>(out.data), into);
     }
     staged_.clear();
     if (!good) ThrowFault();
@@ -103,25 +97,32 @@ class BoundSearch {
   }
 
   void Advance(py::handle reward, py::handle discount, py::handle prior_logits, py::handle value,
-               const py::sequence& fresh) {
+               const py::tuple& states) {
     if (search_->done()) throw py::value_error("advance: all simulations are done");
     Outputs outputs;
     outputs.reward = ReadHead(reward, Head::kReward);
     outputs.discount = ReadHead(discount, Head::kDiscount);
     outputs.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
     outputs.value = ReadHead(value, Head::kValue);
-    if (fresh.size() != latents_.size()) {
-      throw py::value_error("recurrent_fn: embedding: expected " + std::to_string(latents_.size()) +
-                            " tensors as in the root, got " + std::to_string(fresh.size()));
-    }
-    for (std::size_t i = 0; i < latents_.size(); ++i) ReadLatent(i, fresh[i]);
+    ReadStates(states);
     bool good = false;
     {
       const py::gil_scoped_release release;
-      good = search_->Advance(outputs, latents_);
+      good = search_->Advance(outputs, states_);
     }
     staged_.clear();
     if (!good) ThrowFault();
+  }
+
+  // The states of one kind by node slot, [N, B, bytes], as a view that keeps the search alive.
+  static py::array Arena(const py::object& self, std::size_t kind) {
+    const BoundSearch& bound = self.cast<const BoundSearch&>();
+    const Shape& shape = bound.search_->shape();
+    const TensorView& view = bound.batches_.at(kind);
+    const std::size_t bytes = static_cast<std::size_t>(view.RowElements()) * view.item_size;
+    return py::array_t<std::uint8_t>(
+        {static_cast<std::size_t>(shape.simulations) + 1, shape.batch, bytes},
+        reinterpret_cast<std::uint8_t*>(bound.search_->arena(kind)), self);
   }
 
   // Where each row's parent state is, and where its new state goes, in arenas [N * B, ...].
@@ -145,79 +146,78 @@ class BoundSearch {
   search::Rows ReadHead(py::handle tensor, Head head) {
     const Shape& shape = search_->shape();
     const bool wide = head == Head::kPriorLogits;
-    const TensorView view = ReadTensor(tensor, (source_ + ": " + HeadName(head)).c_str());
+    const TensorView view = ReadTensor(tensor, HeadName(head));
     const bool shaped = view.dims == (wide ? 2 : 1) &&
                         view.shape[0] == static_cast<std::int64_t>(shape.batch) &&
                         (!wide || view.shape[1] == static_cast<std::int64_t>(shape.actions));
-    if (!shaped || view.dtype != Float32() || !view.host) {
+    if (!shaped || !view.IsFloat32() || !view.host) [[unlikely]] {
       const std::string rows = "B=" + std::to_string(shape.batch);
       const std::string want = wide ? rows + ", A=" + std::to_string(shape.actions) : rows;
+      const char* const hint = !shaped     ? ""
+                               : view.host ? "; convert it with .float()"
+                                           : "; move it to the root's device with .to()";
       throw py::value_error(source_ + ": " + HeadName(head) + ": expected float32 [" + want +
-                            "], got " + DescribeDtype(view) + " " + DescribeShape(view) +
-                            (shaped ? "; convert it with .float()" : ""));
+                            "], got " + Describe(tensor) + hint);
     }
-    const std::ptrdiff_t length = wide ? static_cast<std::ptrdiff_t>(shape.actions) : 1;
     search::Rows rows{reinterpret_cast<const float*>(view.data), view.stride[0]};
-    if ((wide && shape.actions > 1 && view.stride[1] != 1) || Overlaps(view, sizeof(float))) {
-      rows = {reinterpret_cast<const float*>(Stage(view, sizeof(float))), length};
+    if ((wide && shape.actions > 1 && view.stride[1] != 1) || IsWritten(view)) {
+      const std::ptrdiff_t length = wide ? static_cast<std::ptrdiff_t>(shape.actions) : 1;
+      rows = {reinterpret_cast<const float*>(Stage(view)), length};
     }
     return rows;
   }
 
-  void ReadLatent(std::size_t index, py::handle tensor) {
-    const TensorView view = ReadTensor(tensor, "recurrent_fn: embedding");
-    const TensorView& want = wanted_[index];
-    const bool shaped =
-        view.dims == want.dims &&
-        std::equal(view.shape.begin(), view.shape.begin() + view.dims, want.shape.begin());
-    if (!shaped || view.dtype != want.dtype || !view.host) {
-      throw py::value_error("recurrent_fn: embedding: tensor " + std::to_string(index) +
-                            ": expected " + DescribeDtype(want) + " " + DescribeShape(want) +
-                            " as in the root, got " + DescribeDtype(view) + " " +
-                            DescribeShape(view) + (view.host ? "" : " on another device"));
+  void ReadStates(const py::tuple& states) {
+    if (states.size() != batches_.size()) {
+      throw py::value_error(source_ + ": embedding: expected " + std::to_string(batches_.size()) +
+                            " tensors, got " + std::to_string(states.size()));
     }
-    Latent& latent = latents_[index];
-    const auto item = item_size_[index];
-    latent.fresh = view.data;
-    latent.fresh_stride = view.stride[0] * item;
-    const bool same = view.data == latent.batch &&
-                      latent.fresh_stride == static_cast<std::ptrdiff_t>(latent.bytes);
-    if (!view.RowsContiguous() || (!same && Overlaps(view, static_cast<std::size_t>(item)))) {
-      latent.fresh = Stage(view, static_cast<std::size_t>(item));
-      latent.fresh_stride = static_cast<std::ptrdiff_t>(latent.bytes);
+    states_.clear();
+    for (std::size_t kind = 0; kind < batches_.size(); ++kind) {
+      states_.push_back(ReadState(kind, states[kind]));
     }
   }
 
-  // Whether the step would overwrite parts of `view` before it has read them.
-  bool Overlaps(const TensorView& view, std::size_t item) const {
-    const std::byte* low = view.data;
-    const std::byte* high = view.data + item;
-    for (int i = 0; i < view.dims; ++i) {
-      const auto axis = static_cast<std::size_t>(i);
-      high += (view.shape[axis] - 1) * view.stride[axis] * static_cast<std::ptrdiff_t>(item);
+  search::States ReadState(std::size_t kind, py::handle tensor) {
+    const TensorView view = ReadTensor(tensor, "embedding");
+    const TensorView& want = batches_[kind];
+    if (!view.SameKind(want) || !view.host) [[unlikely]] {
+      throw py::value_error(source_ + ": embedding: expected tensor " + std::to_string(kind) +
+                            " like the root's, " + Describe(keep_[py::int_(1)][py::int_(kind)]) +
+                            ", got " + Describe(tensor));
     }
-    return std::ranges::any_of(scratch_,
+    const auto row_bytes = static_cast<std::ptrdiff_t>(want.item_size) * want.RowElements();
+    const std::ptrdiff_t stride = view.stride[0] * static_cast<std::ptrdiff_t>(view.item_size);
+    // a model may give back the very states it was given: a row is then read before it is written
+    const bool same = view.data == want.data && stride == row_bytes;
+    if (!view.RowsContiguous() || (!same && IsWritten(view))) return {Stage(view), row_bytes};
+    return {view.data, stride};
+  }
+
+  // Whether the step writes where `view` is, perhaps before it has been read.
+  bool IsWritten(const TensorView& view) const {
+    const auto item = static_cast<std::ptrdiff_t>(view.item_size);
+    const std::byte* const low = view.data;
+    const std::byte* high = view.data + item;
+    for (int i = 0; i < view.dims; ++i) high += (view.shape[i] - 1) * view.stride[i] * item;
+    return std::ranges::any_of(written_,
                                [&](const Span& s) { return low < s.end && s.begin < high; });
   }
 
   // A contiguous copy that lives until the step is done. Rare: views of the inputs, odd strides.
-  const std::byte* Stage(const TensorView& view, std::size_t item) {
+  const std::byte* Stage(const TensorView& view) {
+    const auto item = static_cast<std::ptrdiff_t>(view.item_size);
     std::size_t count = 1;
     for (int i = 0; i < view.dims; ++i) count *= static_cast<std::size_t>(view.shape[i]);
-    auto& copy = staged_.emplace_back(count * item);
-    std::array<std::int64_t, TensorView::kMostDims> at{};
-    for (std::size_t n = 0; n < count; ++n) {
-      std::ptrdiff_t offset = 0;
-      for (int i = 0; i < view.dims; ++i) {
-        const auto axis = static_cast<std::size_t>(i);
-        offset += at[axis] * view.stride[axis];
-      }
-      std::memcpy(copy.data() + n * item, view.data + offset * static_cast<std::ptrdiff_t>(item),
-                  item);
-      for (int i = view.dims; i-- > 0;) {
-        const auto axis = static_cast<std::size_t>(i);
-        if (++at[axis] < view.shape[axis]) break;
-        at[axis] = 0;
+    auto& copy = staged_.emplace_back(count * view.item_size);
+    std::vector<std::int64_t> at(static_cast<std::size_t>(view.dims), 0);
+    for (std::byte* to = copy.data(); to != copy.data() + copy.size(); to += item) {
+      const std::byte* from = view.data;
+      for (std::size_t i = 0; i < at.size(); ++i) from += at[i] * view.stride[i] * item;
+      std::memcpy(to, from, view.item_size);
+      for (std::size_t i = at.size(); i-- > 0;) {
+        if (++at[i] < view.shape[i]) break;
+        at[i] = 0;
       }
     }
     return copy.data();
@@ -235,12 +235,11 @@ class BoundSearch {
   }
 
   std::unique_ptr<Search> search_;
-  py::object keep_;
+  py::tuple keep_;  // the action and the batches, whose memory every step writes
   std::string source_ = "root";
-  std::vector<Latent> latents_;
-  std::vector<TensorView> wanted_;  // what each latent must look like: its batch buffer
-  std::vector<std::ptrdiff_t> item_size_;
-  std::vector<Span> scratch_;  // buffers that a step writes
+  std::vector<TensorView> batches_;
+  std::vector<Span> written_;
+  std::vector<search::States> states_;
   std::vector<std::vector<std::byte>> staged_;
 };
 
@@ -416,13 +415,15 @@ void BindSearch(py::module_& m) {
            arg("rule"), arg("seeds"), arg("rows"), kw_only(), arg("actions"), arg("simulations"),
            arg("max_depth"), arg("num_threads"))
       .def("begin", &BoundSearch::Begin, arg("prior_logits"), arg("value"), arg("invalid"),
-           arg("action"), arg("latents"), "Take the roots and choose the first leaves.")
+           arg("states"), arg("action"), arg("batches"),
+           "Take the roots and choose the first leaves.")
       .def("advance", &BoundSearch::Advance, arg("reward"), arg("discount"), arg("prior_logits"),
-           arg("value"), arg("fresh"), "Back up the evaluated leaves and choose the next.")
+           arg("value"), arg("states"), "Back up the evaluated leaves and choose the next.")
       .def("act", &BoundSearch::Act, arg("action"), arg("weights"),
            "Write the action and the policy target.")
       .def("leaves", &BoundSearch::Leaves, arg("parent"), arg("slot"),
            "Write where parent states are and where new ones go.")
+      .def("arena", &BoundSearch::Arena, arg("kind"), "The states of one kind by node slot.")
       .def(
           "field",
           [](const BoundSearch& s, const std::string& name) { return Field(s.get(), name); },

@@ -9,7 +9,8 @@
 
 namespace rollout::search {
 
-ROLLOUT_INLINE float Best(const F8* scores, std::size_t vectors) {
+// The highest score, in all lanes.
+ROLLOUT_INLINE F8 Best(const F8* scores, std::size_t vectors) {
   F8 best = scores[0];
   for (std::size_t i = 1; i < vectors; ++i) best = Max(best, scores[i]);
   return MaxAcross(best);
@@ -17,7 +18,7 @@ ROLLOUT_INLINE float Best(const F8* scores, std::size_t vectors) {
 
 // Lowest action of the highest score; 0 where all are -infinity.
 ROLLOUT_INLINE std::int32_t Argmax(const F8* scores, std::size_t vectors) {
-  const float best = Best(scores, vectors);
+  const F8 best = Best(scores, vectors);
   for (std::size_t i = 0; i < vectors; ++i) {
     if (const std::uint32_t bits = Bits(scores[i] >= best)) {
       return static_cast<std::int32_t>(i) * kLanes + std::countr_zero(bits);
@@ -31,7 +32,7 @@ ROLLOUT_INLINE std::int32_t Argmax(const F8* scores, std::size_t vectors) {
 template <class Below>
 ROLLOUT_INLINE std::int32_t ArgmaxRandomTie(const F8* scores, std::size_t vectors, float width,
                                             Below&& below) {
-  const float least = Best(scores, vectors) - width;
+  const F8 least = Best(scores, vectors) - width;
   std::uint32_t tied = 0, first = 0;
   for (std::size_t i = vectors; i-- > 0;) {
     if (const std::uint32_t bits = Bits(scores[i] >= least)) {

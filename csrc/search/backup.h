@@ -5,25 +5,24 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "search/lanes.h"
 #include "search/tree.h"
 
 namespace rollout::search {
 
-// One evaluation of one row.
-struct Evaluation {
-  float reward = 0.0f, discount = 0.0f, value = 0.0f;
-  const float* logits = nullptr;  // [A]
-};
+// Copies a row of logits [A] into the node.
+ROLLOUT_INLINE void CopyLogits(const Node& node, const float* logits, std::size_t actions) {
+  std::size_t a = 0;
+  for (; a + kLanes <= actions; a += kLanes) Store(node.logits() + a, Load(logits + a));
+  for (; a < actions; ++a) node.logits()[a] = logits[a];
+  for (; a < node.width; ++a) node.logits()[a] = kLowest;
+}
 
-// Stores the logits and their softmax, and marks every action unvisited. Returns false where a
-// logit is not finite.
-ROLLOUT_INLINE bool OpenNode(const Node& node, const float* logits, std::size_t actions) {
+// Derives the prior, the softmax of the logits, and marks every action unvisited. Returns false
+// where a logit is not finite.
+ROLLOUT_INLINE bool OpenNode(const Node& node) {
   const std::size_t vectors = node.width / kLanes;
-  for (std::size_t i = actions; i < node.width; ++i) node.logits()[i] = kLowest;
-  std::memcpy(node.logits(), logits, actions * sizeof(float));
   F8 highest = Load(node.logits());
   I8 bad = NotFinite(highest);
   for (std::size_t i = 1; i < vectors; ++i) {
@@ -31,7 +30,7 @@ ROLLOUT_INLINE bool OpenNode(const Node& node, const float* logits, std::size_t 
     highest = Max(highest, part);
     bad |= NotFinite(part);
   }
-  const F8 top = Fill(MaxAcross(highest));
+  const F8 top = MaxAcross(highest);
   F8 sum = Fill(0.0f);
   for (std::size_t i = 0; i < vectors; ++i) {
     const std::size_t at = i * kLanes;
@@ -41,12 +40,12 @@ ROLLOUT_INLINE bool OpenNode(const Node& node, const float* logits, std::size_t 
     Store(node.visits() + at, Fill(0));
     Store(node.child() + at, Fill(kNone));
   }
-  const F8 total = Fill(SumAcross(sum));
+  const F8 total = SumAcross(sum);
   for (std::size_t i = 0; i < vectors; ++i) {
     const std::size_t at = i * kLanes;
     Store(node.prior() + at, Load(node.prior() + at) / total);
   }
-  return OrAcross(bad) == 0;
+  return OrAcross(bad)[0] == 0;
 }
 
 // Adds the value of the path's last node to all nodes above it.

@@ -31,7 +31,8 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline constexpr float kLowest = std::numeric_limits<float>::lowest();
 inline constexpr float kTiny = std::numeric_limits<float>::min();
 
-ROLLOUT_INLINE F8 Fill(float x) { return F8{x, x, x, x, x, x, x, x}; }
+// a shuffle of one lane: spelt as eight equal lanes, GCC 12 inserts them one by one
+ROLLOUT_INLINE F8 Fill(float x) { return __builtin_shuffle(F8{x}, I8{}); }
 ROLLOUT_INLINE I8 Fill(std::int32_t x) { return I8{x, x, x, x, x, x, x, x}; }
 
 ROLLOUT_INLINE F8 Load(const float* from) {
@@ -53,12 +54,12 @@ ROLLOUT_INLINE F8 Min(const F8& a, const F8& b) { return a < b ? a : b; }
 ROLLOUT_INLINE F8 Max(const F8& a, const F8& b) { return a > b ? a : b; }
 ROLLOUT_INLINE I8 Max(const I8& a, const I8& b) { return a > b ? a : b; }
 
-// Reductions fold halves, then quarters, then neighbours.
+// Reductions fold halves, then quarters, then neighbours, and give the result in all lanes.
 #define ROLLOUT_FOLD(name, T, op)                                                 \
-  ROLLOUT_INLINE auto name(const T& x) {                                          \
+  ROLLOUT_INLINE T name(const T& x) {                                             \
     const T half = op(x, __builtin_shuffle(x, I8{4, 5, 6, 7, 0, 1, 2, 3}));       \
     const T pair = op(half, __builtin_shuffle(half, I8{2, 3, 0, 1, 6, 7, 4, 5})); \
-    return op(pair, __builtin_shuffle(pair, I8{1, 0, 3, 2, 5, 4, 7, 6}))[0];      \
+    return op(pair, __builtin_shuffle(pair, I8{1, 0, 3, 2, 5, 4, 7, 6}));         \
   }
 ROLLOUT_INLINE F8 Add(const F8& a, const F8& b) { return a + b; }
 ROLLOUT_INLINE I8 Or(const I8& a, const I8& b) { return a | b; }
@@ -71,7 +72,15 @@ ROLLOUT_FOLD(OrAcross, I8, Or)
 
 // One bit a lane of a comparison's result, lane 0 lowest.
 ROLLOUT_INLINE std::uint32_t Bits(const I8& mask) {
-  return static_cast<std::uint32_t>(OrAcross(mask & I8{1, 2, 4, 8, 16, 32, 64, 128}));
+#ifdef __SSE2__
+  using F4 = float __attribute__((vector_size(16)));
+  const auto low = reinterpret_cast<F4>(__builtin_shufflevector(mask, mask, 0, 1, 2, 3));
+  const auto high = reinterpret_cast<F4>(__builtin_shufflevector(mask, mask, 4, 5, 6, 7));
+  return static_cast<std::uint32_t>(__builtin_ia32_movmskps(low) | __builtin_ia32_movmskps(high)
+                                                                       << 4);
+#else
+  return static_cast<std::uint32_t>(OrAcross(mask & I8{1, 2, 4, 8, 16, 32, 64, 128})[0]);
+#endif
 }
 
 // e^x for x <= 0, within 2 units in the last place; exactly 1 at 0, and 0 below the smallest normal

@@ -5,7 +5,6 @@
 // planning with Gumbel", appendix D for the mixed value. Reads one node; O(A).
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
 #include "search/lanes.h"
@@ -35,8 +34,8 @@ ROLLOUT_INLINE void ScaleByParentAndSiblings(const QTransform& t, const Node& no
     least = Min(least, out[i]);
     most = Max(most, out[i]);
   }
-  const F8 low = Fill(MinAcross(least));
-  const F8 range = Fill(std::max(MaxAcross(most) - low[0], t.epsilon));
+  const F8 low = MinAcross(least);
+  const F8 range = Max(MaxAcross(most) - low, Fill(t.epsilon));
   for (std::size_t i = 0; i < vectors; ++i) {
     const I8 visited = Load(node.visits() + i * kLanes) > 0;
     out[i] = (Select(visited, out[i], low) - low) / range;
@@ -70,39 +69,33 @@ ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, co
     weighted += prior * out[i];
     most_visits = Max(most_visits, visits);
   }
-  float fill = head.raw_value;
+  F8 fill = Fill(head.raw_value);
   if (t.use_mixed_value && head.edge_visits > 0) {
-    const float total = static_cast<float>(head.edge_visits);
-    fill = (head.raw_value + total * (SumAcross(weighted) / SumAcross(mass))) / (total + 1.0f);
+    const F8 total = Fill(static_cast<float>(head.edge_visits));
+    fill = (fill + total * (SumAcross(weighted) / SumAcross(mass))) / (total + 1.0f);
   }
   F8 least = Fill(kInfinity), most = Fill(-kInfinity);
   for (std::size_t i = 0; i < vectors; ++i) {
     const I8 visited = Load(node.visits() + i * kLanes) > 0;
     const F8 outside = Load(past + i * kLanes);
-    out[i] = Select(visited, out[i], Fill(fill));
+    out[i] = Select(visited, out[i], fill);
     least = Min(least, out[i] - outside);
     most = Max(most, out[i] + outside);
   }
-  const float scale =
-      (t.maxvisit_init + static_cast<float>(MaxAcross(most_visits))) * t.value_scale;
-  float low = 0.0f, range = 1.0f;
+  const F8 scale = (ToFloat(MaxAcross(most_visits)) + t.maxvisit_init) * t.value_scale;
+  F8 low = Fill(0.0f), range = Fill(1.0f);
   if (t.rescale_values) {
     low = MinAcross(least);
-    range = std::max(MaxAcross(most) - low, t.epsilon);
+    range = Max(MaxAcross(most) - low, Fill(t.epsilon));
   }
   for (std::size_t i = 0; i < vectors; ++i) out[i] = scale * ((out[i] - low) / range);
 }
 
 // Writes node.width / kLanes vectors to `out`; lanes past the actions hold finite numbers.
 ROLLOUT_INLINE void ScaleQ(const QTransform& t, const Node& node, const float* past, F8* out) {
-  switch (t.kind) {
-    case QTransform::Kind::kParentAndSiblings:
-      return ScaleByParentAndSiblings(t, node, out);
-    case QTransform::Kind::kMinMax:
-      return ScaleByMinMax(t, node, out);
-    case QTransform::Kind::kCompletedByMixValue:
-      return CompleteByMixValue(t, node, past, out);
-  }
+  if (t.kind == QTransform::Kind::kParentAndSiblings) return ScaleByParentAndSiblings(t, node, out);
+  if (t.kind == QTransform::Kind::kMinMax) return ScaleByMinMax(t, node, out);
+  CompleteByMixValue(t, node, past, out);
 }
 
 }  // namespace rollout::search

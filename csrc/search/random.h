@@ -44,13 +44,14 @@ inline double Normal(PhiloxStream& stream) {
 // itself underflows. Source: Marsaglia and Tsang 2000; alpha is raised by one, and the draw of
 // alpha is that of alpha + 1 times U^(1 / alpha).
 inline double LogGamma(PhiloxStream& stream, double alpha) {
+  constexpr double kSqueeze = 0.0331;  // below this curve a proposal needs no logarithm
   const double d = alpha + 1.0 - 1.0 / 3.0, c = 1.0 / std::sqrt(9.0 * d);
   for (;;) {
     const double x = Normal(stream), root = 1.0 + c * x;
     if (root <= 0.0) continue;
-    const double v = root * root * root;
-    if (std::log(OpenUniform(stream)) < 0.5 * x * x + d - d * v + d * std::log(v)) {
-      return std::log(d * v) + std::log(OpenUniform(stream)) / alpha;
+    const double v = root * root * root, log_v = std::log(v), u = OpenUniform(stream);
+    if (u < 1.0 - kSqueeze * x * x * x * x || std::log(u) < 0.5 * x * x + d - d * v + d * log_v) {
+      return std::log(d) + log_v + std::log(OpenUniform(stream)) / alpha;
     }
   }
 }

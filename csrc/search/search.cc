@@ -51,9 +51,12 @@ Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads
 
 Search::~Search() = default;
 
-bool Search::Begin(const Outputs& root, std::span<const std::uint8_t> invalid, std::int64_t* action,
-                   std::span<const Latent> latents) {
+bool Search::Begin(const Outputs& root, std::span<const std::uint8_t> invalid,
+                   std::span<const States> states, std::int64_t* action,
+                   std::span<const Batch> batches) {
   action_ = action;
+  batches_.assign(batches.begin(), batches.end());
+  AllocateArenas();
   std::vector<float> logits(shape_.actions);
   for (std::size_t row = 0; row < shape_.batch; ++row) {
     std::copy_n(root.prior_logits[row], shape_.actions, logits.begin());
@@ -72,20 +75,36 @@ bool Search::Begin(const Outputs& root, std::span<const std::uint8_t> invalid, s
     }
     const Node node = tree_.At(row, kRoot);
     node.head() = {1, value, value, 0.0f, 0.0f, kNone, kNone, 0};
-    OpenNode(node, logits.data(), shape_.actions);
+    CopyLogits(node, logits.data(), shape_.actions);
+    OpenNode(node);
   }
   PrepareSelection();
-  return Run(nullptr, latents);
+  return Run(nullptr, states);
 }
 
-bool Search::Advance(const Outputs& outputs, std::span<const Latent> latents) {
-  const bool good = Run(&outputs, latents);
+bool Search::Advance(const Outputs& outputs, std::span<const States> states) {
+  const bool good = Run(&outputs, states);
   ++simulation_;
   return good;
 }
 
-bool Search::Run(const Outputs* outputs, std::span<const Latent> latents) {
-  const auto body = [&](std::size_t begin, std::size_t end) { Step(outputs, latents, begin, end); };
+void Search::AllocateArenas() {
+  const std::size_t nodes = tree_.batch() * tree_.capacity();
+  const auto padded = [&](const Batch& batch) {
+    return (nodes * batch.bytes + Slab::kAlignment - 1) / Slab::kAlignment * Slab::kAlignment;
+  };
+  std::size_t bytes = 0;
+  for (const Batch& batch : batches_) bytes += padded(batch);
+  arena_slab_.emplace(bytes);
+  std::byte* at = arena_slab_->data();
+  for (const Batch& batch : batches_) {
+    arenas_.push_back(at);
+    at += padded(batch);
+  }
+}
+
+bool Search::Run(const Outputs* outputs, std::span<const States> states) {
+  const auto body = [&](std::size_t begin, std::size_t end) { Step(outputs, states, begin, end); };
   const std::size_t grain = Grain();
   if (num_threads_ == 1 || grain >= shape_.batch) {
     body(0, shape_.batch);
@@ -101,7 +120,7 @@ bool Search::Run(const Outputs* outputs, std::span<const Latent> latents) {
 // Rows a chunk needs to be worth handing to another thread. The costs are of the order that
 // benches/test_search.py shows; results do not depend on them.
 std::size_t Search::Grain() const {
-  constexpr double kChunkNs = 10000, kRowNs = 60, kLevelNs = 15, kVectorNs = 5;
+  constexpr double kChunkNs = 20000, kRowNs = 60, kLevelNs = 15, kVectorNs = 5;
   const double vectors = static_cast<double>(tree_.width() / kLanes);
   const double row = kRowNs + (1.0 + mean_depth()) * (kLevelNs + kVectorNs * vectors);
   return static_cast<std::size_t>(kChunkNs / row) + 1;

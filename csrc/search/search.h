@@ -12,17 +12,19 @@
 //
 // Variants are subclasses, one folder each; they share the tree, expansion, backup and the walk.
 // One thread drives one search; rows are spread over a shared thread pool, and nothing depends on
-// the number of its threads. Memory of all outputs and latents belongs to the caller.
+// the number of its threads. Trees and arenas are the search's, all that is passed in is the
+// caller's.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/simd.h"
+#include "core/slab.h"
 #include "search/random.h"
 #include "search/tree.h"
 
@@ -51,13 +53,20 @@ struct Outputs {
 
 enum class Head : std::uint32_t { kReward, kDiscount, kPriorLogits, kValue };
 
-// Model states of one kind in host memory.
-struct Latent {
-  std::byte* arena = nullptr;        // [N, B, bytes]: where nodes keep theirs
-  std::byte* batch = nullptr;        // [B, bytes]: the parents' states, ready for the model
-  std::size_t bytes = 0;             // a row
-  const std::byte* fresh = nullptr;  // what the model returned, one row each `fresh_stride` bytes
-  std::ptrdiff_t fresh_stride = 0;
+// A batch of model states of one kind, one row each `stride` bytes.
+struct States {
+  const std::byte* at = nullptr;
+  std::ptrdiff_t stride = 0;
+
+  const std::byte* operator[](std::size_t row) const {
+    return at + static_cast<std::ptrdiff_t>(row) * stride;
+  }
+};
+
+// Where the model reads the states of one kind that it is to step from: [B, bytes].
+struct Batch {
+  std::byte* at = nullptr;
+  std::size_t bytes = 0;  // a row
 };
 
 // The first output, by row and then by head, that was not finite.
@@ -74,11 +83,11 @@ class Search {
   Search& operator=(const Search&) = delete;
 
   // root: value and prior_logits. invalid: [B, A], nonzero where an action is not allowed at the
-  // root, or empty. action: [B], written by every step with what the model must evaluate next.
-  // Returns true, or false with fault() set.
-  bool Begin(const Outputs& root, std::span<const std::uint8_t> invalid, std::int64_t* action,
-             std::span<const Latent> latents);
-  bool Advance(const Outputs& outputs, std::span<const Latent> latents);
+  // root, or empty. states: the roots', a kind each. Every step writes action [B] and batches, a
+  // kind each: what the model must evaluate next. Returns true, or false with fault() set.
+  bool Begin(const Outputs& root, std::span<const std::uint8_t> invalid,
+             std::span<const States> states, std::int64_t* action, std::span<const Batch> batches);
+  bool Advance(const Outputs& outputs, std::span<const States> states);
 
   // action [B]; weights [B, A]: the policy target.
   virtual void Act(std::int64_t* action, float* weights) = 0;
@@ -93,6 +102,9 @@ class Search {
   bool allowed(std::size_t row, std::size_t action) const {
     return blocked_[row * tree_.width() + action] == 0.0f;
   }
+  // [N, B, bytes] the states of one kind, by node slot.
+  std::byte* arena(std::size_t kind) const { return arenas_[kind]; }
+
   // Mean number of edges from the root to the leaf, over rows and simulations so far.
   double mean_depth() const;
 
@@ -108,7 +120,7 @@ class Search {
   // Called once roots are masked: what selection needs to know of them.
   virtual void PrepareSelection() = 0;
   // Runs rows [begin, end) of one step: see Walk in walk.h. `outputs` is null at the beginning.
-  virtual void Step(const Outputs* outputs, std::span<const Latent> latents, std::size_t begin,
+  virtual void Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
                     std::size_t end) = 0;
 
   const float* past() const { return past_.data(); }
@@ -123,7 +135,8 @@ class Search {
   template <class Rule, int kVectors>
   friend struct Walk;
 
-  bool Run(const Outputs* outputs, std::span<const Latent> latents);
+  bool Run(const Outputs* outputs, std::span<const States> states);
+  void AllocateArenas();
   std::size_t Grain() const;
   void Report(std::size_t row, Head head);
 
@@ -135,6 +148,9 @@ class Search {
   std::vector<std::int32_t> path_;    // [B, max_depth + 1] slots from the root to the leaf
   std::vector<std::int64_t> depths_;  // [B] sum over simulations
   std::int64_t* action_ = nullptr;
+  std::vector<Batch> batches_;
+  std::vector<std::byte*> arenas_;
+  std::optional<Slab> arena_slab_;
   std::atomic<std::uint64_t> first_fault_;
   Fault fault_;
 };

@@ -23,9 +23,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 
+#include "core/slab.h"
 #include "search/lanes.h"
 
 namespace rollout::search {
@@ -73,8 +72,7 @@ class Tree {
         capacity_(capacity),
         actions_(actions),
         width_((actions + kLanes - 1) / kLanes * kLanes),
-        slab_(static_cast<std::byte*>(
-            ::operator new(batch * capacity * Node::Bytes(width_), kAlignment))) {}
+        slab_(batch * capacity * Node::Bytes(width_)) {}
 
   std::size_t batch() const { return batch_; }
   std::size_t capacity() const { return capacity_; }
@@ -82,20 +80,15 @@ class Tree {
   std::size_t width() const { return width_; }
 
   ROLLOUT_INLINE std::byte* Row(std::size_t row) const {
-    return slab_.get() + row * capacity_ * Node::Bytes(width_);
+    return slab_.data() + row * capacity_ * Node::Bytes(width_);
   }
-  Node At(std::size_t row, std::int32_t slot) const {
+  ROLLOUT_INLINE Node At(std::size_t row, std::int32_t slot) const {
     return {Row(row) + static_cast<std::size_t>(slot) * Node::Bytes(width_), width_};
   }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};  // a cache line
-  struct Free {
-    void operator()(std::byte* slab) const { ::operator delete(slab, kAlignment); }
-  };
-
   const std::size_t batch_, capacity_, actions_, width_;
-  std::unique_ptr<std::byte, Free> slab_;
+  Slab slab_;
 };
 
 }  // namespace rollout::search

@@ -1,11 +1,13 @@
 // One step of a batch of rows: expand the leaf that came back, back it up, descend to the next
 // leaf.
 //
-// A row is done in one go, so that its path is still in cache when the descent takes it again.
+// Rows are done in small blocks, so that a row's path is still in cache when the descent takes it
+// again.
 // Compiled once a rule, a number of vectors an edge array spans (fixed for up to 4, which keeps
 // scores in registers, or 0 for any) and an instruction set.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -24,10 +26,10 @@ namespace rollout::search {
 // always inlined, with `scores` as working space of one vector for each eight actions.
 template <class Rule, int kVectors>
 struct Walk {
-  static constexpr int kMostFixed = 4;
+  static constexpr std::size_t kBlock = 8;  // rows whose descents are interleaved
 
   ROLLOUT_INLINE static void Rows(Search& search, const Rule& rule, const Outputs* outputs,
-                                  std::span<const Latent> latents, std::size_t begin,
+                                  std::span<const States> states, std::size_t begin,
                                   std::size_t end) {
     const std::size_t width = kVectors > 0 ? kVectors * kLanes : search.tree_.width();
     F8 fixed[kVectors > 0 ? kVectors : 1];
@@ -36,14 +38,20 @@ struct Walk {
     // leaves of this step belong to the simulation after the one that came back
     const std::int32_t simulation = search.simulation_ + (outputs != nullptr ? 1 : 0);
     const bool last = simulation >= search.shape_.simulations;
-    for (std::size_t row = begin; row < end; ++row) {
+    for (std::size_t first = begin; first < end; first += kBlock) {
+      const std::size_t stop = std::min(first + kBlock, end);
       if (outputs != nullptr) {
-        Take(search, *outputs, width, row);
-        for (const Latent& latent : latents) Keep(search, latent, row);
+        // one pass a phase: a phase reads what the one before has stored, and stores take time
+        for (std::size_t row = first; row < stop; ++row) Place(search, *outputs, width, row);
+        for (std::size_t row = first; row < stop; ++row) Open(search, width, row);
+        for (std::size_t row = first; row < stop; ++row) {
+          Backup(search.tree_.Row(row), width, Path(search, row), search.depth_[row]);
+        }
       }
+      for (std::size_t row = first; row < stop; ++row) Keep(search, states, row);
       if (last) continue;
-      Descend(search, rule, width, {row, simulation, 0}, scores);
-      for (const Latent& latent : latents) Gather(search, latent, row);
+      Descend(search, rule, width, simulation, first, stop, scores);
+      for (std::size_t row = first; row < stop; ++row) Gather(search, row);
     }
   }
 
@@ -52,12 +60,13 @@ struct Walk {
     return {row + static_cast<std::size_t>(slot) * Node::Bytes(width), width};
   }
 
-  ROLLOUT_INLINE static void Take(Search& search, const Outputs& outputs, std::size_t width,
-                                  std::size_t row) {
+  // Writes what the model said into the leaf's node, and links the node to its parent.
+  ROLLOUT_INLINE static void Place(Search& search, const Outputs& outputs, std::size_t width,
+                                   std::size_t row) {
     const float reward = *outputs.reward[row], discount = *outputs.discount[row];
     const float value = *outputs.value[row];
     const std::int32_t slot = search.slot_[row], parent = search.parent_[row];
-    const std::int32_t action = search.chosen_[row], depth = search.depth_[row];
+    const std::int32_t action = search.chosen_[row];
     std::byte* const base = search.tree_.Row(row);
     const Node above = At(base, width, parent), node = At(base, width, slot);
     NodeHead& head = node.head();
@@ -66,52 +75,87 @@ struct Walk {
     const std::int32_t visits = again ? head.visits + 1 : 1;
     head = {visits, value, value, reward, discount, parent, action, 0};
     above.child()[action] = slot;
-    const bool finite = OpenNode(node, outputs.prior_logits[row], search.shape_.actions);
-    if (!finite || reward - reward != 0.0f || discount - discount != 0.0f || value - value != 0.0f)
-        [[unlikely]] {
-      search.Report(row, reward - reward != 0.0f       ? Head::kReward
-                         : discount - discount != 0.0f ? Head::kDiscount
-                         : !finite                     ? Head::kPriorLogits
-                                                       : Head::kValue);
-    }
-    Backup(base, width, Path(search, row), depth);
+    CopyLogits(node, outputs.prior_logits[row], search.shape_.actions);
+    if (reward - reward != 0.0f) [[unlikely]]
+      search.Report(row, Head::kReward);
+    if (discount - discount != 0.0f) [[unlikely]]
+      search.Report(row, Head::kDiscount);
+    if (value - value != 0.0f) [[unlikely]]
+      search.Report(row, Head::kValue);
   }
 
+  ROLLOUT_INLINE static void Open(Search& search, std::size_t width, std::size_t row) {
+    const Node node = At(search.tree_.Row(row), width, search.slot_[row]);
+    if (!OpenNode(node)) [[unlikely]]
+      search.Report(row, Head::kPriorLogits);
+  }
+
+  struct Cursor {
+    Descent at;
+    std::byte* base;
+    std::int32_t* path;
+    std::int32_t slot;
+  };
+
+  // A level of one descent is a chain of dependent operations, so the processor is kept busy by
+  // taking a level of each row of the block in turn.
   ROLLOUT_INLINE static void Descend(Search& search, const Rule& rule, std::size_t width,
-                                     Descent at, F8* scores) {
-    std::byte* const base = search.tree_.Row(at.row);
-    std::int32_t* const path = Path(search, at.row);
-    std::int32_t slot = kRoot, action, child;
-    path[0] = kRoot;
-    for (;;) {
-      const Node node = At(base, width, slot);
-      action = rule.Select(at, node, scores);
-      child = node.child()[action];
-      ++at.depth;
-      if (child == kNone || at.depth >= search.shape_.max_depth) break;
-      path[at.depth] = slot = child;
+                                     std::int32_t simulation, std::size_t first, std::size_t stop,
+                                     F8* scores) {
+    Cursor cursors[kBlock];
+    std::size_t open = 0;
+    for (std::size_t row = first; row < stop; ++row) {
+      cursors[open++] = {{row, simulation, 0}, search.tree_.Row(row), Path(search, row), kRoot};
     }
-    if (child == kNone) child = at.simulation + 1;
-    path[at.depth] = child;
-    search.parent_[at.row] = slot;
-    search.slot_[at.row] = child;
-    search.chosen_[at.row] = action;
-    search.depth_[at.row] = at.depth;
-    search.depths_[at.row] += at.depth;
-    search.action_[at.row] = action;
+    while (open > 0) {
+      for (std::size_t i = 0; i < open;) {
+        Cursor& cursor = cursors[i];
+        const Node node = At(cursor.base, width, cursor.slot);
+        const std::int32_t action = rule.Select(cursor.at, node, scores);
+        const std::int32_t child = node.child()[action];
+        cursor.path[cursor.at.depth++] = cursor.slot;
+        if (child != kNone && cursor.at.depth < search.shape_.max_depth) {
+          cursor.slot = child;
+          ++i;
+          continue;
+        }
+        Leave(search, cursor, action, child == kNone ? simulation + 1 : child);
+        cursor = cursors[--open];
+      }
+    }
   }
 
-  ROLLOUT_INLINE static void Keep(Search& search, const Latent& latent, std::size_t row) {
-    const auto slot = static_cast<std::size_t>(search.slot_[row]);
-    std::memcpy(latent.arena + (slot * search.shape_.batch + row) * latent.bytes,
-                latent.fresh + static_cast<std::ptrdiff_t>(row) * latent.fresh_stride,
-                latent.bytes);
+  // Hands the edge (cursor's node, action) out as the row's leaf; its node goes to `slot`.
+  ROLLOUT_INLINE static void Leave(Search& search, const Cursor& cursor, std::int32_t action,
+                                   std::int32_t slot) {
+    const std::size_t row = cursor.at.row;
+    cursor.path[cursor.at.depth] = slot;
+    search.parent_[row] = cursor.slot;
+    search.slot_[row] = slot;
+    search.chosen_[row] = action;
+    search.depth_[row] = cursor.at.depth;
+    search.depths_[row] += cursor.at.depth;
+    search.action_[row] = action;
   }
 
-  ROLLOUT_INLINE static void Gather(Search& search, const Latent& latent, std::size_t row) {
-    const auto parent = static_cast<std::size_t>(search.parent_[row]);
-    std::memcpy(latent.batch + row * latent.bytes,
-                latent.arena + (parent * search.shape_.batch + row) * latent.bytes, latent.bytes);
+  // Stores the states that came from the model where the leaf's node is (at the beginning, slot 0).
+  ROLLOUT_INLINE static void Keep(Search& search, std::span<const States> states, std::size_t row) {
+    const std::size_t at = static_cast<std::size_t>(search.slot_[row]) * search.shape_.batch + row;
+    for (std::size_t kind = 0; kind < states.size(); ++kind) {
+      const std::size_t bytes = search.batches_[kind].bytes;
+      std::memcpy(search.arenas_[kind] + at * bytes, states[kind][row], bytes);
+    }
+  }
+
+  // Fetches the states that the model is to step from.
+  ROLLOUT_INLINE static void Gather(Search& search, std::size_t row) {
+    const std::size_t at =
+        static_cast<std::size_t>(search.parent_[row]) * search.shape_.batch + row;
+    for (std::size_t kind = 0; kind < search.batches_.size(); ++kind) {
+      const Batch& batch = search.batches_[kind];
+      std::memcpy(batch.at + row * batch.bytes, search.arenas_[kind] + at * batch.bytes,
+                  batch.bytes);
+    }
   }
 
   ROLLOUT_INLINE static std::int32_t* Path(Search& search, std::size_t row) {
@@ -123,22 +167,22 @@ struct Walk {
 // The kernel for a search: chosen by the number of vectors and the instruction set.
 template <class Rule>
 struct Kernel {
-  using Rows = void (*)(Search&, const Rule&, const Outputs*, std::span<const Latent>, std::size_t,
+  using Rows = void (*)(Search&, const Rule&, const Outputs*, std::span<const States>, std::size_t,
                         std::size_t);
 
   template <int kVectors>
   static void Portable(Search& search, const Rule& rule, const Outputs* outputs,
-                       std::span<const Latent> latents, std::size_t begin, std::size_t end) {
-    Walk<Rule, kVectors>::Rows(search, rule, outputs, latents, begin, end);
+                       std::span<const States> states, std::size_t begin, std::size_t end) {
+    Walk<Rule, kVectors>::Rows(search, rule, outputs, states, begin, end);
   }
 
 #ifdef ROLLOUT_HAS_AVX2_TARGET
   template <int kVectors>
   __attribute__((target("avx2"))) static void Avx2(Search& search, const Rule& rule,
                                                    const Outputs* outputs,
-                                                   std::span<const Latent> latents,
+                                                   std::span<const States> states,
                                                    std::size_t begin, std::size_t end) {
-    Walk<Rule, kVectors>::Rows(search, rule, outputs, latents, begin, end);
+    Walk<Rule, kVectors>::Rows(search, rule, outputs, states, begin, end);
   }
 #endif
 

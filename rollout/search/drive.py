@@ -19,14 +19,8 @@ def drive(
     latents: Latents,
 ) -> None:
     """Run all simulations. Two crossings into native code a simulation: the model's, and ours."""
-    device = root.prior_logits.device
-    for name, tensor in [("value", root.value), *(("embedding", t) for t in latents.buffers)]:
-        if tensor.device != device:
-            raise ValueError(
-                f"root: {name}: expected the device of prior_logits, {device}, got {tensor.device}"
-            )
     with torch.inference_mode():
-        if device.type == "cpu":
+        if root.prior_logits.is_cpu:
             _drive_host(search, root, recurrent_fn, simulations, invalid, latents)
         else:
             _drive_device(search, root, recurrent_fn, simulations, invalid, latents)
@@ -42,8 +36,7 @@ def _drive_host(
 ) -> None:
     """Run with everything in host memory: the native search reads and writes the tensors itself."""
     action = torch.empty(latents.batch, dtype=torch.int64)
-    pairs = list(zip(latents.arenas, latents.buffers, strict=True))
-    search.begin(root.prior_logits, root.value, invalid, action, pairs)
+    search.begin(root.prior_logits, root.value, invalid, latents.roots, action, latents.buffers)
     output, embedding = _checked(recurrent_fn(action, latents.build()))
     search.advance(*output, latents.leaves(embedding))
     if latents.single:
@@ -77,6 +70,7 @@ def _drive_device(
     down_device = down.to(device)
     up = torch.empty(batch, actions + 3, pin_memory=pin)
     heads = (up[:, 0], up[:, 1], up[:, 3:], up[:, 2])
+    latents.allocate()
     flat = [arena.flatten(0, 1) for arena in latents.arenas]
     action, parent, slot = down_device
 
@@ -85,7 +79,7 @@ def _drive_device(
         for arena, buffer in zip(flat, latents.buffers, strict=True):
             torch.index_select(arena, 0, parent, out=buffer)
 
-    search.begin(root.prior_logits.cpu(), root.value.cpu(), invalid, down[0], [])
+    search.begin(root.prior_logits.cpu(), root.value.cpu(), invalid, (), down[0], ())
     search.leaves(down[1], down[2])
     go_down()
     for _ in range(simulations):

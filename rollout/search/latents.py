@@ -1,7 +1,8 @@
-"""Model states of a search: one arena [N, B, ...] a leaf, node slot first.
+"""Model states of a search: one arena [N, B, ...] a leaf of their pytree, node slot first.
 
-Leaves in host memory are moved by the native search, row by row, while a row is in cache. Leaves on
-another device stay there: torch gathers and scatters them by indices that the search hands out.
+States in host memory are moved by the native search, row by row, while a row is in cache; their
+arenas are its own. States on another device stay there: torch gathers and scatters them by indices
+that the search hands out.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from rollout import _native
+
 
 class Latents:
-    """The arenas of one search, and a batch buffer a leaf that holds the states to step from.
+    """How a search's model states are built, and a buffer a leaf for those to step from.
 
-    embedding: the root's pytree, leaves [B, ...]; it is copied. The batch buffers are overwritten
-    at every simulation.
+    embedding: the root's pytree, leaves [B, ...]. batch: B. nodes: N. device: where they must be.
     """
 
-    def __init__(self, embedding: Any, batch: int, nodes: int) -> None:
+    def __init__(self, embedding: Any, batch: int, nodes: int, device: torch.device) -> None:
         self.batch, self.nodes = batch, nodes
         self.single = isinstance(embedding, Tensor)
         leaves, self._spec = pytree.tree_flatten(embedding)
@@ -31,23 +33,28 @@ class Latents:
                     f"{type(leaf).__name__}; register_dataclass of torch.utils._pytree makes a "
                     "dataclass a pytree"
                 )
-            if leaf.dim() == 0 or leaf.shape[0] != batch:
+            if leaf.dim() == 0 or leaf.shape[0] != batch or leaf.device != device:
                 raise ValueError(
-                    f"root: embedding: expected leaves [B={batch}, ...], "
-                    f"leaf {i} is {list(leaf.shape)}"
+                    f"root: embedding: expected leaves [B={batch}, ...] on {device} as "
+                    f"prior_logits, leaf {i} is {list(leaf.shape)} on {leaf.device}"
                 )
-        self.arenas = [
-            torch.empty((nodes, *leaf.shape), dtype=leaf.dtype, device=leaf.device)
-            for leaf in leaves
-        ]
-        self.buffers = [
-            torch.empty(leaf.shape, dtype=leaf.dtype, device=leaf.device) for leaf in leaves
-        ]
-        for arena, leaf in zip(self.arenas, leaves, strict=True):
-            arena[0].copy_(leaf.detach())
+        self.roots = tuple(leaf.detach() for leaf in leaves)
+        self.buffers = tuple(
+            torch.empty(leaf.shape, dtype=leaf.dtype, device=device) for leaf in leaves
+        )
+        self.arenas: tuple[Tensor, ...] = ()  # of states that are not in host memory
+
+    def allocate(self) -> None:
+        """Make the arenas of states that stay on a device."""
+        self.arenas = tuple(
+            torch.empty((self.nodes, *root.shape), dtype=root.dtype, device=root.device)
+            for root in self.roots
+        )
+        for arena, root in zip(self.arenas, self.roots, strict=True):
+            arena[0].copy_(root)
 
     def build(self) -> Any:
-        """Return the batch buffers as the pytree that the model takes."""
+        """Return the buffers as the pytree that the model takes."""
         if self.single:
             return self.buffers[0]
         return pytree.tree_unflatten(self.buffers, self._spec)
@@ -64,14 +71,20 @@ class Latents:
             )
         return tuple(leaves)
 
-    def all(self, reached: Tensor) -> Any:
+    def all(self, search: _native.Search, reached: Tensor) -> Any:
         """Return every node's state, leaves [B, N, ...]; zeros where no simulation came.
 
         reached: [B, N] bool; the root counts as reached.
         """
         empty = ~reached.t()
         empty[0] = False
-        for arena in self.arenas:
+        views = []
+        for i, root in enumerate(self.roots):
+            if self.arenas:
+                arena = self.arenas[i]
+            else:
+                shape = (self.nodes, *root.shape)
+                arena = torch.from_numpy(search.arena(i)).flatten().view(root.dtype).view(shape)
             arena[empty.to(arena.device)] = 0
-        views = [arena.transpose(0, 1) for arena in self.arenas]
+            views.append(arena.transpose(0, 1))
         return views[0] if self.single else pytree.tree_unflatten(views, self._spec)

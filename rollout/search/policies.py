@@ -19,6 +19,7 @@ from rollout.search.drive import drive
 from rollout.search.latents import Latents
 from rollout.search.qtransform import (
     QTransformLike,
+    native,
     qtransform_by_parent_and_siblings,
     qtransform_completed_by_mix_value,
     resolve,
@@ -70,7 +71,7 @@ def muzero_policy(
     _check_number("pb_c_base", pb_c_base, 1e-6)
     _check_number("temperature", temperature, 0.0)
     rule = _native.SearchPuct(
-        resolve(qtransform).native(),
+        native(resolve(qtransform)),
         pb_c_init=pb_c_init,
         pb_c_base=pb_c_base,
         dirichlet_fraction=dirichlet_fraction,
@@ -111,7 +112,7 @@ def gumbel_muzero_policy(
         )
     _check_number("gumbel_scale", gumbel_scale, 0.0)
     rule = _native.SearchGumbel(
-        resolve(qtransform).native(),
+        native(resolve(qtransform)),
         max_num_considered_actions=max_num_considered_actions,
         gumbel_scale=gumbel_scale,
     )
@@ -140,7 +141,7 @@ def _search(
     batch, actions = _check_root(root)
     invalid = _check_invalid(invalid_actions, batch, actions)
     seeds, rows = _keys(seed, batch)
-    native = _native.Search(
+    search = _native.Search(
         rule,
         seeds,
         rows,
@@ -149,13 +150,13 @@ def _search(
         max_depth=max_depth or num_simulations,
         num_threads=num_threads or 0,
     )
-    latents = Latents(root.embedding, batch, num_simulations + 1)
-    drive(native, root, recurrent_fn, num_simulations, invalid, latents)
+    latents = Latents(root.embedding, batch, num_simulations + 1, root.prior_logits.device)
+    drive(search, root, recurrent_fn, num_simulations, invalid, latents)
     action = torch.empty(batch, dtype=torch.int64)
     weights = torch.empty(batch, actions)
-    native.act(action, weights)
+    search.act(action, weights)
     device = root.prior_logits.device
-    tree = SearchTree(native, latents, invalid, actions)
+    tree = SearchTree(search, latents, invalid, actions)
     return PolicyOutput(action.to(device), weights.to(device), tree)
 
 
@@ -174,8 +175,11 @@ def _check_root(root: Root) -> tuple[int, int]:
             + ("; add the batch axis with [None]" if logits.dim() == 1 else "")
         )
     batch, actions = logits.shape
-    if value.shape != (batch,) or value.dtype != torch.float32:
-        raise ValueError(f"root: value: expected float32 [B={batch}], got {_describe(value)}")
+    if value.shape != (batch,) or value.dtype != torch.float32 or value.device != logits.device:
+        raise ValueError(
+            f"root: value: expected float32 [B={batch}] on {logits.device}, got "
+            f"{_describe(value)} on {value.device}"
+        )
     return batch, actions
 
 

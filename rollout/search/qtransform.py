@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import ClassVar, TypeAlias
 
 from rollout import _native
@@ -25,10 +26,6 @@ class QTransform:
         for name, value in asdict(self).items():
             if not math.isfinite(value):
                 raise ValueError(f"{name}: expected a finite number, got {value}")
-
-    def native(self) -> _native.SearchQTransform:
-        """Return what the native search takes."""
-        return _native.SearchQTransform(self.kind, **asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +95,9 @@ def resolve(qtransform: QTransformLike) -> QTransform:
             f"qtransform_completed_by_mix_value, got {qtransform!r}"
         )
     return made
+
+
+@lru_cache(maxsize=64)
+def native(qtransform: QTransform) -> _native.SearchQTransform:
+    """Return what the native search takes."""
+    return _native.SearchQTransform(qtransform.kind, **asdict(qtransform))

@@ -117,7 +117,7 @@ class SearchTree:
     @property
     def embeddings(self) -> Any:
         """The root embedding's pytree with leaves [B, N, ...], on its device; views, not copies."""
-        return self._latents.all(self.parents >= 0)
+        return self._latents.all(self._native, self.parents >= 0)
 
     @property
     def root_invalid_actions(self) -> Tensor:

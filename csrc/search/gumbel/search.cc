@@ -1,8 +1,36 @@
 #include "search/gumbel/search.h"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 
 namespace rollout::search {
+namespace {
+
+ROLLOUT_INLINE void ActRows(const GumbelRule& rule, const Tree& tree, std::int64_t* action,
+                            float* weights) {
+  const std::unique_ptr<F8[]> scores(new F8[tree.width() / kLanes]);
+  for (std::size_t row = 0; row < tree.batch(); ++row, weights += tree.actions()) {
+    const Node node = tree.At(row, kRoot);
+    const std::int32_t most = *std::max_element(node.visits(), node.visits() + tree.actions());
+    action[row] = rule.BestConsidered(node, row, most, scores.get());
+    rule.ImprovedPolicy(node, rule.blocked(row, node.width), scores.get());
+    std::memcpy(weights, scores.get(), tree.actions() * sizeof(float));
+  }
+}
+
+void ActPortable(const GumbelRule& rule, const Tree& tree, std::int64_t* action, float* weights) {
+  ActRows(rule, tree, action, weights);
+}
+
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+__attribute__((target("avx2"))) void ActAvx2(const GumbelRule& rule, const Tree& tree,
+                                             std::int64_t* action, float* weights) {
+  ActRows(rule, tree, action, weights);
+}
+#endif
+
+}  // namespace
 
 GumbelSearch::GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
                            const GumbelSettings& settings)
@@ -31,20 +59,16 @@ void GumbelSearch::PrepareSelection() {
                 valid, past(), blocked(0), noise_.data());
 }
 
-void GumbelSearch::Step(const Outputs* outputs, std::span<const Latent> latents, std::size_t begin,
+void GumbelSearch::Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
                         std::size_t end) {
-  rows_(*this, *rule_, outputs, latents, begin, end);
+  rows_(*this, *rule_, outputs, states, begin, end);
 }
 
 void GumbelSearch::Act(std::int64_t* action, float* weights) {
-  const std::unique_ptr<F8[]> scores(new F8[tree_.width() / kLanes]);
-  for (std::size_t row = 0; row < shape_.batch; ++row, weights += shape_.actions) {
-    const Node node = tree_.At(row, kRoot);
-    const std::int32_t most = *std::max_element(node.visits(), node.visits() + shape_.actions);
-    action[row] = rule_->BestConsidered(node, row, most, scores.get());
-    rule_->ImprovedPolicy(node, rule_->blocked(row, node.width), scores.get());
-    std::memcpy(weights, scores.get(), shape_.actions * sizeof(float));
-  }
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+  if (simd_ == SimdLevel::kAvx2) return ActAvx2(*rule_, tree_, action, weights);
+#endif
+  ActPortable(*rule_, tree_, action, weights);
 }
 
 }  // namespace rollout::search

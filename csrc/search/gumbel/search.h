@@ -38,7 +38,7 @@ class GumbelSearch final : public Search {
  protected:
   void PrepareRoot(std::size_t row, std::span<float> logits) const override;
   void PrepareSelection() override;
-  void Step(const Outputs* outputs, std::span<const Latent> latents, std::size_t begin,
+  void Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
             std::size_t end) override;
 
  private:

@@ -46,7 +46,7 @@ class GumbelRule {
     const std::size_t vectors = node.width / kLanes;
     const float *const noise = noise_ + row * node.width, *const out = blocked(row, node.width);
     ScaleQ(qtransform_, node, past_, scores);
-    const F8 highest = Fill(HighestLogit(node));
+    const F8 highest = HighestLogit(node);
     for (std::size_t i = 0; i < vectors; ++i) {
       const std::size_t at = i * kLanes;
       const F8 score = Load(noise + at) + (Load(node.logits() + at) - highest) + scores[i];
@@ -65,13 +65,13 @@ class GumbelRule {
       const std::size_t at = i * kLanes;
       out[i] += Load(node.logits() + at) + Load(without + at);
     }
-    const F8 highest = Fill(Best(out, vectors));
+    const F8 highest = Best(out, vectors);
     F8 sum = Fill(0.0f);
     for (std::size_t i = 0; i < vectors; ++i) {
       out[i] = Exp(out[i] - highest);
       sum += out[i];
     }
-    const F8 total = Fill(SumAcross(sum));
+    const F8 total = SumAcross(sum);
     for (std::size_t i = 0; i < vectors; ++i) out[i] /= total;
   }
 
@@ -89,7 +89,7 @@ class GumbelRule {
     return Argmax(scores, vectors);
   }
 
-  ROLLOUT_INLINE static float HighestLogit(const Node& node) {
+  ROLLOUT_INLINE static F8 HighestLogit(const Node& node) {
     F8 highest = Load(node.logits());
     for (std::size_t i = 1; i < node.width / kLanes; ++i) {
       highest = Max(highest, Load(node.logits() + i * kLanes));

@@ -43,9 +43,9 @@ void PuctSearch::PrepareSelection() {
                 shape_.simulations + 1, keys_.data(), past(), blocked(0));
 }
 
-void PuctSearch::Step(const Outputs* outputs, std::span<const Latent> latents, std::size_t begin,
+void PuctSearch::Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
                       std::size_t end) {
-  rows_(*this, *rule_, outputs, latents, begin, end);
+  rows_(*this, *rule_, outputs, states, begin, end);
 }
 
 void PuctSearch::Act(std::int64_t* action, float* weights) {
