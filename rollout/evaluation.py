@@ -154,21 +154,27 @@ class _ModelPlayer:
 
 
 class PolicyPlayer(_ModelPlayer):
-    """Acts by a model's policy head alone, its likeliest action: no planning.
+    """Acts by a model's policy head alone: no planning.
 
+    greedy: take the likeliest action; else draw from the head's distribution, the same each time
+      for the same seed and step.
     Raises ValueError for a model without a policy head.
     """
 
-    def __init__(self, model: WorldModel[Any], *, seed: int = 0) -> None:
+    def __init__(self, model: WorldModel[Any], *, greedy: bool = True, seed: int = 0) -> None:
         if not isinstance(model, Prior):
             raise ValueError(f"model: expected one with a policy head, got {type(model).__name__}")
         super().__init__(model, seed=seed)
-        self._policy = model.policy
+        self._policy, self._greedy = model.policy, greedy
 
     def __call__(self, obs: NDArray[Any], step: int) -> NDArray[np.int64]:
         """Return an action a row."""
         with torch.inference_mode():
-            return self._acted(self._policy(self._observe(obs, step)).argmax(-1))
+            logits = self._policy(self._observe(obs, step))
+            if not self._greedy:
+                draws = np.random.default_rng([self._seed, step]).gumbel(size=logits.shape)
+                logits = logits + torch.as_tensor(draws, dtype=logits.dtype, device=logits.device)
+            return self._acted(logits.argmax(-1))
 
 
 class PlannerPlayer(_ModelPlayer):

@@ -88,6 +88,16 @@ def test_model_players_repeat_and_planning_is_accounted_for() -> None:
     head = score(env, PolicyPlayer(model), seed=3)
     np.testing.assert_array_equal(head.returns, score(env, PolicyPlayer(model), seed=3).returns)
 
+    # drawn actions follow the head's distribution, and are the same for the same seed
+    obs = np.repeat(env.reset(seed=3)[0][:1], 4096, axis=0)
+    drawn = PolicyPlayer(model, greedy=False, seed=1)(obs, 0)
+    np.testing.assert_array_equal(drawn, PolicyPlayer(model, greedy=False, seed=1)(obs, 0))
+    with torch.inference_mode():
+        state = model.observe(model.begin(1), torch.from_numpy(obs[:1]))
+        share = model.policy(state).softmax(-1)[0, 1].item()
+    assert 0.02 < share < 0.98
+    assert abs(drawn.mean() - share) < 4 * (share * (1 - share) / 4096) ** 0.5
+
     search = TreeSearch(model, num_simulations=7, gumbel_scale=0.0)
     player = PlannerPlayer(search)
     scores = score(env, player, seed=3)

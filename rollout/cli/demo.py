@@ -45,10 +45,11 @@ def demo(
         Path | None, typer.Option("--json", help="write the numbers here too")
     ] = None,
 ) -> None:
-    """Cook with a **world model learned from play**, beside the same partner, three ways.
+    """Cook with a **world model learned from play**, with and without planning in it.
 
-    A random player, the model's policy head alone, and a planner that searches in the model each
-    play the same kitchens beside the same scripted partner. Prints their mean scores with standard
+    A random player, the model's policy head alone (its likeliest actions, and actions drawn from
+    it), and a planner that searches in the model each play the same kitchens beside the same
+    scripted partner. Prints their mean scores with standard
     errors and what the imagination cost, and films the planner with the plan it had in mind.
 
         rollout demo
@@ -97,12 +98,13 @@ def demo(
     planning = PlannerPlayer(planner, seed=seed)
     players: dict[str, Player] = {
         "random": RandomPlayer(6, seed=seed),
-        "policy head": PolicyPlayer(learned.model, seed=seed),
+        "policy head, greedy": PolicyPlayer(learned.model, seed=seed),
+        "policy head, sampled": PolicyPlayer(learned.model, greedy=False, seed=seed),
         "planner": planning,
     }
     film: list[Image.Image] = []
     scores: dict[str, Scores] = {}
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), TextColumn("{task.fields[told]}"))
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), TextColumn("{task.fields[told]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         for name, player in players.items():
             task = progress.add_task(name, total=steps, told="")

@@ -198,10 +198,15 @@ class Trainer:
         begun = self.iteration >= config.warmup_iterations
         if begun and self.replay.ready(config.unroll):
             for _ in range(config.updates_due(self.iteration)):
-                losses = self.learner.update(self.iteration / config.iterations)
+                losses = self.learner.update(self._progress())
                 for name, loss in losses.items():
                     self._sums[name] = self._sums.get(name, 0.0) + loss
         self.iteration += 1
+
+    def _progress(self) -> float:
+        """Return how much of the learning is done, in [0, 1); the warm-up is no part of it."""
+        warmup = self.config.warmup_iterations
+        return (self.iteration - warmup) / max(1, self.config.iterations - warmup)
 
     def _judge(self) -> float:
         """Evaluate on seeds of their own, keep the model if none was better, note a pass."""
