@@ -177,13 +177,14 @@ def _tell(
         )
     console.print(table)
     costs = Table.grid(padding=(0, 2))
-    for number, what in (
-        (f"{work.simulations:,}", "imagined steps"),
-        (f"{work.plans:,}", "imagined rollouts, one a decision"),
-        (f"{work.simulations / work.seconds:,.0f}", "simulations a second"),
-        (f"{work.model_seconds / work.seconds:.0%}", "of that time inside the network itself"),
+    costs.add_column(justify="right")
+    for count, what in (
+        (work.simulations, "simulations, each an imagined step"),
+        (work.plans, "imagined rollouts, one a decision"),
     ):
-        costs.add_row(f"[bold]{number:>12}[/]", what)
+        costs.add_row(f"[bold]{count:,}[/]", what, f"[bold]{count / work.seconds:,.0f}[/] a second")
+    share = work.model_seconds / work.seconds
+    costs.add_row(f"[bold]{share:.0%}[/]", "of the wall time inside the network itself", "")
     console.print(costs)
 
 

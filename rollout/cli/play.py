@@ -50,7 +50,9 @@ def play(
     ] = None,
     steps: Annotated[int, typer.Option("--horizon", min=1, help="ticks a game")] = 400,
     seed: Annotated[int, typer.Option(min=0, help="of the agent's plans and of the world")] = 0,
-    simulations: Annotated[int, typer.Option(min=1, help="imagined steps a plan")] = 50,
+    simulations: Annotated[
+        int | None, typer.Option(min=1, help="imagined steps a plan [default: the model's card]")
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(help="a kitchen model [default: the one that came along]")
     ] = None,
@@ -98,7 +100,7 @@ def play(
     learned = load_kitchen_model(kitchen, model)
     planner = TreeSearch(
         learned.model,
-        num_simulations=simulations,
+        num_simulations=simulations or learned.card.eval_simulations or learned.card.simulations,
         discount=learned.card.discount,
         gumbel_scale=0.0,
         num_threads=1,
