@@ -134,10 +134,10 @@ def shipped_models() -> Iterator[Finding]:
     folder = Path(__file__).parents[1] / "assets"
     models = sorted(folder.glob("*.safetensors"))
     if not models:
-        fix = "rollout train kitchen"
+        fix = "rollout train kitchen; then play with --model runs/kitchen-0/model.safetensors"
         yield Finding("kitchen model", "missing", f"no model file in {folder}", fix)
     for path in models:
-        yield Finding("model", "ok", f"{path.name}, {path.stat().st_size / 2**20:.1f} MiB")
+        yield Finding("kitchen model", "ok", f"{path.name}, {path.stat().st_size / 2**20:.1f} MiB")
 
 
 def optional() -> Iterator[Finding]:
