@@ -85,6 +85,6 @@ class Latents:
             else:
                 shape = (self.nodes, *root.shape)
                 arena = torch.from_numpy(search.arena(i)).flatten().view(root.dtype).view(shape)
-            arena[empty.to(arena.device)] = 0
-            views.append(arena.transpose(0, 1))
+            mask = empty.to(arena.device).view(self.nodes, self.batch, *[1] * (root.dim() - 1))
+            views.append(arena.masked_fill(mask, 0).transpose(0, 1))
         return views[0] if self.single else pytree.tree_unflatten(views, self._spec)

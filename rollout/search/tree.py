@@ -116,7 +116,7 @@ class SearchTree:
 
     @property
     def embeddings(self) -> Any:
-        """The root embedding's pytree with leaves [B, N, ...], on its device; views, not copies."""
+        """The root embedding's pytree with leaves [B, N, ...], on its device; a copy."""
         return self._latents.all(self._native, self.parents >= 0)
 
     @property

@@ -1,0 +1,193 @@
+"""The plain twin of the native search: one row, NumPy and Python, as the definitions read.
+
+Slow on purpose. Float32 where the native search uses it, so that choices agree; random numbers come
+in as arguments, or from the native Philox stream that tests/core checks on its own.
+"""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+import rollout.search as search
+from rollout import _native
+
+TINY = np.finfo(np.float32).tiny
+LOWEST = np.finfo(np.float32).min
+TIE_SITE, INDEX_SHIFT, TIE_WIDTH = 1, 8, 1e-7
+
+
+def softmax(x):
+    weight = np.exp(x - x.max())
+    return weight / weight.sum()
+
+
+def sequential_halving(considered, simulations):
+    """The visit count considered at each simulation, as published."""
+    if considered <= 1:
+        return list(range(simulations))
+    rounds = math.ceil(math.log2(considered))
+    sequence, visits, k = [], [0] * considered, considered
+    while len(sequence) < simulations:
+        for _ in range(max(1, simulations // (rounds * k))):
+            sequence += visits[:k]
+            visits[:k] = [v + 1 for v in visits[:k]]
+        k = max(2, k // 2)
+    return sequence[:simulations]
+
+
+def scale_q(tree, node, transform):
+    q = (tree.reward[node] + tree.discount[node] * tree.child_value[node]).astype(np.float32)
+    n = tree.visits[node]
+    if isinstance(transform, search.qtransform_by_min_max):
+        low, high = np.float32(transform.min_value), np.float32(transform.max_value)
+        return (np.where(n > 0, q, low) - low) / (high - low)
+    epsilon = np.float32(transform.epsilon)
+    if isinstance(transform, search.qtransform_by_parent_and_siblings):
+        value = tree.value[node]
+        filled = np.where(n > 0, q, value)
+        low, high = min(value, filled.min()), max(value, filled.max())
+        return (np.where(n > 0, q, low) - low) / max(high - low, epsilon)
+    fill, total = tree.raw[node], n.sum()
+    if transform.use_mixed_value and total > 0:
+        prior = np.where(n > 0, np.maximum(softmax(tree.logits[node]), TINY), 0)
+        weighted = (prior * np.where(n > 0, q, 0)).sum() / prior.sum()
+        fill = (fill + total * weighted) / (total + 1)
+    q = np.where(n > 0, q, np.float32(fill))
+    if transform.rescale_values:
+        q = (q - q.min()) / max(q.max() - q.min(), epsilon)
+    return np.float32((transform.maxvisit_init + n.max()) * transform.value_scale) * q
+
+
+class Puct:
+    def __init__(self, transform, c1, c2, seed, row):
+        self.transform, self.c1, self.c2, self.seed, self.row = transform, c1, c2, seed, row
+
+    def select(self, tree, node, depth, simulation):
+        visits = np.float32(tree.node_visits[node])
+        weight = np.sqrt(visits) * np.float32(self.c1 + np.log((visits + self.c2 + 1) / self.c2))
+        score = scale_q(tree, node, self.transform)
+        score = score + weight * softmax(tree.logits[node]) / (tree.visits[node] + 1)
+        if depth == 0:
+            score = np.where(tree.invalid, -np.inf, score)
+        tied = np.flatnonzero(score >= score.max() - TIE_WIDTH)
+        if len(tied) == 1:
+            return tied[0]
+        site = TIE_SITE | depth << INDEX_SHIFT
+        draw = _native.philox_below(self.seed, self.row, simulation, site, len(tied), 1)
+        return tied[int(draw[0])]
+
+
+class Gumbel:
+    def __init__(self, transform, considered, noise, simulations, invalid):
+        self.transform, self.noise = transform, noise
+        considered = min(considered, int((~invalid).sum()))
+        self.table = sequential_halving(considered, simulations)
+
+    def select(self, tree, node, depth, simulation):
+        if depth == 0:
+            return self.best(tree, self.table[int(tree.visits[0].sum())])
+        scaled = scale_q(tree, node, self.transform)
+        visits = tree.visits[node]
+        return np.argmax(softmax(tree.logits[node] + scaled) - visits / (1 + visits.sum()))
+
+    def best(self, tree, visits):
+        logits = tree.logits[0]
+        score = self.noise + (logits - logits.max()) + scale_q(tree, 0, self.transform)
+        score = np.where(tree.visits[0] == visits, np.maximum(-1e9, score), -np.inf)
+        return np.argmax(np.where(tree.invalid, -np.inf, score))
+
+
+def search_row(rule, logits, value, state, step, simulations, max_depth, invalid):
+    """Search one row; `invalid` is a mask [A] or None.
+
+    step(state, action) -> reward, discount, logits, value, state.
+    """
+    nodes, actions = simulations + 1, len(logits)
+    edges = {
+        name: np.zeros((nodes, actions), np.float32)
+        for name in ("reward", "discount", "child_value", "logits")
+    }
+    tree = SimpleNamespace(
+        visits=np.zeros((nodes, actions), np.int64),
+        child=np.full((nodes, actions), -1),
+        value=np.zeros(nodes, np.float32),
+        raw=np.zeros(nodes, np.float32),
+        node_visits=np.zeros(nodes, np.int64),
+        parent=np.full(nodes, -1),
+        action=np.full(nodes, -1),
+        invalid=np.zeros(actions, bool) if invalid is None else invalid,
+        **edges,
+    )
+    states = {0: state}
+    if invalid is not None:
+        logits = np.where(invalid, LOWEST, logits - logits.max()).astype(np.float32)
+    tree.logits[0], tree.value[0], tree.raw[0], tree.node_visits[0] = logits, value, value, 1
+    for simulation in range(simulations):
+        node, depth = 0, 0
+        while True:
+            action = int(rule.select(tree, node, depth, simulation))
+            child, depth = tree.child[node, action], depth + 1
+            if child < 0 or depth >= max_depth:
+                break
+            node = child
+        slot = simulation + 1 if child < 0 else child
+        reward, discount, new_logits, new_value, states[slot] = step(states[node], action)
+        tree.logits[slot], tree.value[slot], tree.raw[slot] = new_logits, new_value, new_value
+        tree.node_visits[slot] += 1
+        tree.child[node, action], tree.parent[slot], tree.action[slot] = slot, node, action
+        tree.reward[node, action], tree.discount[node, action] = reward, discount
+        back_up(tree, slot)
+    return tree
+
+
+def back_up(tree, node):
+    value = tree.value[node]
+    while node != 0:
+        parent, action = tree.parent[node], tree.action[node]
+        value = tree.reward[parent, action] + tree.discount[parent, action] * value
+        visits = np.float32(tree.node_visits[parent])
+        tree.value[parent] = (tree.value[parent] * visits + value) / (visits + 1)
+        tree.node_visits[parent] += 1
+        tree.child_value[parent, action] = tree.value[node]
+        tree.visits[parent, action] += 1
+        node = parent
+
+
+class TableModel:
+    """A deterministic model with no structure: a state is a number, its heads a row of a table."""
+
+    SIZE = 4093  # prime
+
+    def __init__(self, actions, seed=0, spread=1.0, terminal=0.1):
+        generator = torch.Generator().manual_seed(seed)
+        self.actions = actions
+        self.logits = spread * torch.randn(self.SIZE, actions, generator=generator)
+        self.reward = torch.randn(self.SIZE, generator=generator)
+        self.value = torch.randn(self.SIZE, generator=generator)
+        ends = torch.rand(self.SIZE, generator=generator) < terminal
+        self.discount = torch.where(ends, 0.0, 0.97)
+
+    def to(self, device):
+        for name in ("logits", "reward", "value", "discount"):
+            setattr(self, name, getattr(self, name).to(device))
+        return self
+
+    def root(self, rows, first=0):
+        state = torch.arange(first, first + rows, device=self.value.device) * 37 % self.SIZE
+        return search.Root(self.logits[state], self.value[state], state)
+
+    def recurrent(self, action, state):
+        state = (state * 1009 + action * 131 + 7) % self.SIZE
+        output = search.RecurrentOutput(
+            self.reward[state], self.discount[state], self.logits[state], self.value[state]
+        )
+        return output, state
+
+    def step(self, state, action):
+        """One row, for the twin."""
+        (reward, discount, logits, value), state = self.recurrent(
+            torch.tensor([action]), torch.tensor([state])
+        )
+        return reward.item(), discount.item(), logits[0].numpy(), value.item(), state.item()
