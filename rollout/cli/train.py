@@ -49,6 +49,8 @@ def train(
 
         rollout train kitchen --minutes 50 -s batch=512 -s 'bots=["cook"]'
     """
+    import signal
+
     from rich.console import Console, Group
     from rich.live import Live
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -100,12 +102,17 @@ def train(
                     f"[bold]{progress.evaluation:.1f}[/]"
                 )
 
+        # an iteration is not left half done: what is saved must go on bit for bit
+        usual = signal.signal(signal.SIGINT, lambda *_: trainer.stop())
         try:
             trainer.run(watch)
-        except KeyboardInterrupt:
-            trainer.checkpoint()
-            console.print(f"stopped; go on with `rollout train {task} --out {folder} --resume`")
-            raise typer.Exit(130) from None
+        finally:
+            signal.signal(signal.SIGINT, usual)
+    if not console.is_terminal:
+        console.line()
+    if not trainer.done:
+        console.print(f"stopped; go on with `rollout train {task} --out {folder} --resume`")
+        raise typer.Exit(130)
     console.print(
         f"trained {trainer.iteration * trainer.config.num_envs:,} steps and "
         f"{trainer.learner.updates:,} updates in {trainer.seconds / 60:.1f} min"

@@ -71,6 +71,7 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.best: float | None = None
         self.passed = False  # an evaluation reached config.stop_at
+        self._stopping = False
         self._recent: list[float] = []
         self._sums: dict[str, float] = {}
         self._since = (0.0, 0, 0)  # seconds, iterations and updates at the last report
@@ -115,12 +116,13 @@ class Trainer:
         return self.passed or late or self.iteration >= self.config.iterations
 
     def run(self, watch: Watch | None = None, *, until: int | None = None) -> None:
-        """Train to the end of the run, or to iteration `until`; then save.
+        """Train to the end of the run, or to iteration `until`, or until `stop`; then save.
 
         watch: called with each `Progress`.
         """
         last = self.config.iterations if until is None else until
-        while not self.done and self.iteration < last:
+        self._stopping = False
+        while not (self.done or self._stopping or self.iteration >= last):
             began = time.perf_counter()
             self._iterate()
             every = self.config.eval_every
@@ -138,6 +140,10 @@ class Trainer:
         if self.best is None and self.out is not None:
             save(self.model, self.out / "model.safetensors")
         self.checkpoint()
+
+    def stop(self) -> None:
+        """Let `run` end after the iteration it is in; for a signal handler or another thread."""
+        self._stopping = True
 
     def evaluate(self, *, episodes: int, seed: int) -> Scores:
         """Play whole episodes with the model as it is, greedily, in a fresh environment."""

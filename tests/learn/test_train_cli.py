@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from typer.testing import CliRunner, Result
 
 from rollout.cli.eval import evaluate
 from rollout.cli.train import parse_changes, train
+from rollout.learn import Trainer
+from rollout.learn.trainer import Watch
 
 TINY = [
     *("--num-envs", "4", "--simulations", "4", "--threads", "1"),
@@ -50,6 +53,25 @@ def test_train_can_be_resumed(folder: Path) -> None:
     assert "trained 120 steps and 20 updates" in " ".join(result.output.split())
     result = run("train", "cartpole", "--out", folder, "--resume", "--simulations", 9)
     assert "a resumed run keeps its own" in str(result.exception)
+
+
+def test_an_interrupt_finishes_the_iteration_and_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uninterrupted = Trainer.run
+
+    def interrupted(trainer: Trainer, watch: Watch) -> None:
+        uninterrupted(trainer, lambda progress: signal.raise_signal(signal.SIGINT))
+
+    monkeypatch.setattr(Trainer, "run", interrupted)
+    result = run("train", "cartpole", "--out", tmp_path, "--iterations", 1000, *TINY)
+    assert result.exit_code == 130, result.output
+    assert "--resume" in result.output
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    trainer = Trainer.resume(tmp_path)
+    assert trainer.iteration == 5
+    uninterrupted(trainer, until=8)
+    assert trainer.iteration == 8
 
 
 def test_eval_compares_players(folder: Path) -> None:

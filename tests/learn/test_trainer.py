@@ -70,6 +70,19 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     ).read_bytes()
 
 
+def test_a_stopped_run_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
+    config = tiny(iterations=30)
+    Trainer(config, tmp_path / "whole").run()
+    stopped = Trainer(config, tmp_path / "stopped")
+    stopped.run(lambda progress: stopped.stop())
+    assert stopped.iteration == 7
+    Trainer.resume(tmp_path / "stopped").run()
+    whole, parts = contents(tmp_path / "whole"), contents(tmp_path / "stopped")
+    assert whole[1] == parts[1]
+    for name, array in whole[0].items():
+        np.testing.assert_array_equal(array, parts[0][name], err_msg=name)
+
+
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
     for seed in (0, 1):
         Trainer(tiny(seed=seed, iterations=15), tmp_path / str(seed)).run()
