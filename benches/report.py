@@ -1,15 +1,18 @@
-"""Turn the record of a benchmark run into one table of ratios, a JSON file and a picture.
+"""Turn the records of benchmark runs into one table of ratios, a JSON file and a picture.
 
-    python benches/report.py out/bench-raw.json --out out
+    python benches/report.py out/bench-raw-*.json --out out
 
-Exits 1 when a gate misses its bound. The keys it reads are described in conftest.py.
+Each record is one pass over the benches. A pair's ratio is taken within a pass; of several passes
+the one with the middle ratio is shown, and the lowest and the highest beside it. Exits 1 when a
+gate misses its bound. The keys it reads are described in conftest.py.
 """
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -20,38 +23,51 @@ BASELINE = Path(__file__).parent / "baseline.json"
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One side of a pair: medians over the rounds, `spread` is the middle half over the median."""
+    """One side of a pair in one pass; `rate` is of the median round."""
 
     pair: str
     role: str
     name: str
     unit: str
     rate: float
-    spread: float
     ratio_at_least: float | None
     rate_at_least: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Ours against one other; `ratio` is a ratio of speeds, above 1 where ours is faster."""
+    """Ours against one other, or alone; `ratio` is of speeds, above 1 where ours is faster."""
 
     pair: str
+    note: str
     other: str
     role: str
     unit: str
     ours_rate: float
-    other_rate: float
-    ratio: float
-    spread: float
-    bound: str
-    met: bool
+    other_rate: float | None
+    ratio: float | None
+    ratio_at_least: float | None
+    rate_at_least: float | None
+    ratios: tuple[float, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        """Whether the gate's bound holds; a row with none always meets it."""
+        near = self.ratio_at_least is None or (self.ratio or 0) >= self.ratio_at_least
+        return near and (self.rate_at_least is None or self.ours_rate >= self.rate_at_least)
+
+    @property
+    def bound(self) -> str:
+        """What the gate asks for."""
+        if self.ratio_at_least is not None:
+            return f">= {self.ratio_at_least:.2f}x"
+        return "" if self.rate_at_least is None else f">= {short(self.rate_at_least)}/s"
 
 
 def timings(record: dict) -> Iterator[Timing]:
     """Read one side a benchmark; `work` units were done in each call."""
     for bench in record["benchmarks"]:
-        info, stats = bench["extra_info"], bench["stats"]
+        info = bench["extra_info"]
         missing = {"pair", "role", "work", "unit"} - info.keys()
         if missing:
             raise SystemExit(f"{bench['fullname']}: extra_info lacks {sorted(missing)}")
@@ -60,8 +76,7 @@ def timings(record: dict) -> Iterator[Timing]:
             role=info["role"],
             name=info.get("name", info["role"]),
             unit=info["unit"],
-            rate=info["work"] / stats["median"],
-            spread=stats["iqr"] / stats["median"],
+            rate=info["work"] / bench["stats"]["median"],
             ratio_at_least=info.get("ratio_at_least"),
             rate_at_least=info.get("rate_at_least"),
         )
@@ -70,35 +85,36 @@ def timings(record: dict) -> Iterator[Timing]:
 def rows(sides: list[Timing]) -> Iterator[Row]:
     """Set ours beside each other side of its pair, in the order in which they were run."""
     ours = {side.pair: side for side in sides if side.role == "ours"}
+    accompanied = {side.pair for side in sides if side.role != "ours"}
     for side in sides:
-        if side.role == "ours":
-            continue
         if side.pair not in ours:
             raise SystemExit(f"{side.pair}: timed {side.name}, but nothing of ours beside it")
-        mine = ours[side.pair]
-        ratio = mine.rate / side.rate
-        bound, met = judge(mine, side, ratio)
+        mine, alone = ours[side.pair], side.role == "ours"
+        if alone and side.pair in accompanied:
+            continue
         yield Row(
-            pair=side.pair,
-            other=side.name,
+            pair=mine.pair,
+            note="" if mine.name == "ours" else mine.name,
+            other="" if alone else side.name,
             role=side.role,
-            unit=side.unit,
+            unit=mine.unit,
             ours_rate=mine.rate,
-            other_rate=side.rate,
-            ratio=ratio,
-            spread=max(mine.spread, side.spread),
-            bound=bound,
-            met=met,
+            other_rate=None if alone else side.rate,
+            ratio=None if alone else mine.rate / side.rate,
+            ratio_at_least=None if alone else side.ratio_at_least,
+            rate_at_least=mine.rate_at_least,
         )
 
 
-def judge(mine: Timing, other: Timing, ratio: float) -> tuple[str, bool]:
-    """Say what the gate asks for, and whether it was met; a bench with no bound always meets it."""
-    if other.ratio_at_least is not None:
-        return f">= {other.ratio_at_least:.2f}x", ratio >= other.ratio_at_least
-    if mine.rate_at_least is not None:
-        return f">= {short(mine.rate_at_least)}/s", mine.rate >= mine.rate_at_least
-    return "", True
+def middle(passes: list[list[Row]]) -> Iterator[Row]:
+    """Of each row in several passes, keep the one with the middle ratio (alone: middle rate)."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in itertools.chain.from_iterable(passes):
+        found.setdefault((row.pair, row.other), []).append(row)
+    for same in found.values():
+        same.sort(key=lambda row: row.ours_rate if row.ratio is None else row.ratio)
+        ratios = tuple(row.ratio for row in same if row.ratio is not None)
+        yield replace(same[len(same) // 2], ratios=ratios)
 
 
 def short(number: float) -> str:
@@ -114,31 +130,34 @@ def table(result: list[Row], machine: str, before: dict[tuple[str, str], float])
     shown = Table(
         title="speed of ours over the other's, same work in the same run", caption=machine
     )
-    for column in ("what", "beside", "ours", "theirs", "ratio", "spread", "gate", "committed"):
+    for column in ("what", "beside", "ours", "theirs", "ratio", "passes", "gate", "committed"):
         shown.add_column(column, justify="left" if column in ("what", "beside") else "right")
     for row in result:
-        verdict = row.bound and f"{row.bound} [green]met[/]" * row.met
+        verdict = "[green]met[/]" if row.met else "[bold red]missed[/]"
         old = before.get((row.pair, row.other))
         shown.add_row(
-            row.pair,
+            f"{row.pair} ({row.note})" if row.note else row.pair,
             f"{row.other} (floor)" if row.role == "floor" else row.other,
             f"{short(row.ours_rate)} {row.unit}/s",
-            f"{short(row.other_rate)} {row.unit}/s",
-            f"[bold]{row.ratio:.2f}x[/]",
-            f"{row.spread:.0%}",
-            verdict if row.met else f"{row.bound} [bold red]missed[/]",
+            "" if row.other_rate is None else f"{short(row.other_rate)} {row.unit}/s",
+            "" if row.ratio is None else f"[bold]{row.ratio:.2f}x[/]",
+            f"{row.ratios[0]:.2f} to {row.ratios[-1]:.2f}" if len(row.ratios) > 1 else "",
+            f"{row.bound} {verdict}" if row.bound else "",
             "" if old is None else f"{old:.2f}x",
         )
     return shown
 
 
 def picture(result: list[Row], machine: str, path: Path) -> None:
-    """Draw one bar a row on a log axis; the line at 1 is the other side."""
+    """Draw one bar a pair on a log axis; the line at 1 is the other side."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    result = [row for row in result if row.ratio is not None]
+    if not result:
+        return
     figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.42 * len(result)), layout="constrained")
     places = range(len(result), 0, -1)
     colors = ["#8a8f98" if row.role == "floor" else "#2f6db3" for row in result]
@@ -183,30 +202,29 @@ def committed() -> dict[tuple[str, str], float]:
     if not BASELINE.is_file():
         return {}
     saved = json.loads(BASELINE.read_text())
-    return {(row["pair"], row["other"]): row["ratio"] for row in saved["rows"]}
+    return {(row["pair"], row["other"]): row["ratio"] for row in saved["rows"] if row["ratio"]}
 
 
 def main() -> None:
-    """Read the record, write the table, the JSON and the picture."""
+    """Read the records, write the table, the JSON and the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("record", type=Path, help="what pytest --benchmark-json wrote")
+    parser.add_argument("records", type=Path, nargs="+", help="what pytest --benchmark-json wrote")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written")
     asked = parser.parse_args()
-    record = json.loads(asked.record.read_text())
-    result = list(rows(list(timings(record))))
-    if not result:
-        raise SystemExit(f"{asked.record}: holds no pair; were all benches deselected?")
-    machine = describe(record)
+    records = [json.loads(path.read_text()) for path in asked.records]
+    result = list(middle([list(rows(list(timings(record)))) for record in records]))
+    machine = describe(records[0])
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table(result, machine, committed()))
 
     asked.out.mkdir(parents=True, exist_ok=True)
     saved = {
         "made_by": "make bench",
-        "commit": record["commit_info"].get("id"),
-        "date": record["datetime"],
+        "commit": records[0]["commit_info"].get("id"),
+        "date": records[0]["datetime"],
         "machine": machine,
-        "rows": [asdict(row) for row in result],
+        "passes": len(records),
+        "rows": [{**asdict(row), "met": row.met} for row in result],
     }
     (asked.out / "bench.json").write_text(json.dumps(saved, indent=1) + "\n")
     picture(result, machine, asked.out / "bench.png")
