@@ -104,7 +104,7 @@ class Replay:
         value:      [N] value of obs, such as a search's root value.
         events:     [N, ...event shape] counts of the step; None stores zeros.
         A row whose last episode ended in the step before is closed here: its observation is kept
-        as that episode's last, and its action, reward and events are not.
+        as that episode's last, and what else is given for it enters no window.
         Raises ValueError naming the argument whose shape is wrong.
         """
         slot = self.count % self.capacity
@@ -125,8 +125,6 @@ class Replay:
         self._fields["flags"][:, slot] = (
             TERMINATED * terminated_now + TRUNCATED * truncated_now + CLOSED * closed
         )
-        self._fields["reward"][closed, slot] = 0
-        self._fields["events"][closed, slot] = 0
         self._ended = terminated_now | truncated_now
         self.count += 1
 
