@@ -2,7 +2,7 @@
 
 A bench tells its pair through `benchmark.extra_info`; `report.py` reads it from the saved record:
 
-    pair            what is compared: "CartPole-v1, n=1024, 1 thread"; the same text in each role
+    pair            what is compared: "CartPole-v1, n=1024"; the same text in each role
     role            "ours", "floor" or "rival"
     name            who did the work, for the table: "gymnasium vector"; ours needs none
     work, unit      how much of what one call does: 1024, "steps"

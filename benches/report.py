@@ -60,7 +60,7 @@ class Row:
     def bound(self) -> str:
         """What the gate asks for."""
         if self.ratio_at_least is not None:
-            return f">= {self.ratio_at_least:.2f}x"
+            return f">= {times(self.ratio_at_least)}x"
         return "" if self.rate_at_least is None else f">= {short(self.rate_at_least)}/s"
 
 
@@ -125,26 +125,32 @@ def short(number: float) -> str:
     return f"{number:.3g}"
 
 
+def times(ratio: float) -> str:
+    """Write a ratio with two digits after the point while it is small."""
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+
+
 def table(result: list[Row], machine: str, before: dict[tuple[str, str], float]) -> Table:
     """Lay the rows out; `before` has the committed ratio of each pair and other."""
-    shown = Table(
-        title="speed of ours over the other's, same work in the same run", caption=machine
-    )
-    for column in ("what", "beside", "ours", "theirs", "ratio", "passes", "gate", "committed"):
+    title = "speed of ours over the other's: same work, same run, one thread"
+    shown = Table(title=title, caption=machine)
+    columns = ("what", "beside", "ours", "theirs", "ratio", "passes", "gate")
+    for column in (*columns, "committed") if before else columns:
         shown.add_column(column, justify="left" if column in ("what", "beside") else "right")
     for row in result:
         verdict = "[green]met[/]" if row.met else "[bold red]missed[/]"
         old = before.get((row.pair, row.other))
-        shown.add_row(
-            f"{row.pair} ({row.note})" if row.note else row.pair,
-            f"{row.other} (floor)" if row.role == "floor" else row.other,
+        cells = (
+            f"{row.pair} [dim]({row.note})[/]" if row.note else row.pair,
+            f"{row.other} [dim](floor)[/]" if row.role == "floor" else row.other,
             f"{short(row.ours_rate)} {row.unit}/s",
-            "" if row.other_rate is None else f"{short(row.other_rate)} {row.unit}/s",
-            "" if row.ratio is None else f"[bold]{row.ratio:.2f}x[/]",
-            f"{row.ratios[0]:.2f} to {row.ratios[-1]:.2f}" if len(row.ratios) > 1 else "",
+            "" if row.other_rate is None else f"{short(row.other_rate)}",
+            "" if row.ratio is None else f"[bold]{times(row.ratio)}x[/]",
+            f"{times(row.ratios[0])} to {times(row.ratios[-1])}" if len(row.ratios) > 1 else "",
             f"{row.bound} {verdict}" if row.bound else "",
-            "" if old is None else f"{old:.2f}x",
+            "" if old is None else f"{times(old)}x",
         )
+        shown.add_row(*cells[: len(shown.columns)])
     return shown
 
 
@@ -166,7 +172,7 @@ def picture(result: list[Row], machine: str, path: Path) -> None:
     axes.barh(places, lengths, left=1, color=colors, height=0.62)
     for place, row in zip(places, result, strict=True):
         axes.annotate(
-            f"{row.ratio:.2f}x",
+            f"{times(row.ratio)}x",
             (row.ratio, place),
             xytext=(4 if row.ratio >= 1 else -4, 0),
             textcoords="offset points",

@@ -72,7 +72,7 @@ def test_imagine(benchmark, rows: int, policy: str, side: str) -> None:
             # sampling its own actions costs a draw of noise a roll and an addition a step
             benchmark.extra_info["ratio_at_least"] = 0.75 if given else 0.65
         benchmark.extra_info.update(
-            pair=f"imagination, {policy}, R={rows}, H={HORIZON}, 1 thread",
+            pair=f"imagination, {policy}, R={rows}, H={HORIZON}",
             role="ours" if side == "ours" else "floor",
             name=side,
             work=rows * HORIZON,

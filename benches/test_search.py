@@ -55,7 +55,7 @@ def test_null_model(benchmark, policy: str, actions: int) -> None:
         return POLICIES[policy](root, model, SIMULATIONS, num_threads=1)
 
     benchmark.extra_info.update(
-        pair=f"{policy} search, null model, A={actions}, B={rows}, S={SIMULATIONS}, 1 thread",
+        pair=f"{policy} search, null model, A={actions}, B={rows}, S={SIMULATIONS}",
         role="ours",
         name=f"depth {run().search_tree.mean_depth:.1f}",
         work=rows * SIMULATIONS,
@@ -108,7 +108,7 @@ def test_network(benchmark, policy: str, actions: int, side: str) -> None:
             if actions == 4:
                 benchmark.extra_info["ratio_at_least"] = 0.8
         benchmark.extra_info.update(
-            pair=f"{policy} search, MLP 64, A={actions}, B={rows}, S={SIMULATIONS}, 1 thread",
+            pair=f"{policy} search, MLP, A={actions}, B={rows}, S={SIMULATIONS}",
             role="ours" if side == "ours" else "floor",
             name=name,
             work=rows * SIMULATIONS,

@@ -55,7 +55,7 @@ def test_cartpole(benchmark, num_envs: int, side: str) -> None:
         mode = MODES[side]
         env = gymnasium.make_vec("CartPole-v1", num_envs, vectorization_mode=mode)
     benchmark.extra_info.update(
-        pair=f"CartPole-v1, n={num_envs}, 1 thread",
+        pair=f"CartPole-v1, n={num_envs}",
         role="ours" if side == "ours" else "rival",
         name=side,
         work=calls * num_envs,
@@ -113,7 +113,7 @@ def test_kitchen(benchmark, num_envs: int, side: str) -> None:
     else:
         run = python_kitchens(num_envs, calls, actions=actions)
     benchmark.extra_info.update(
-        pair=f"Kitchen-v0 cramped_room, n={num_envs}, 1 thread",
+        pair=f"Kitchen-v0 cramped_room, n={num_envs}",
         role="ours" if side == "ours" else "rival",
         name=side,
         work=calls * num_envs,

@@ -236,4 +236,6 @@ except ValueError as error:
     )
     weights, error = done.stdout.splitlines()
     assert weights == str(plain(search.muzero_policy).action_weights.tolist())
-    assert error.startswith("recurrent_fn: embedding: expected tensor 0 like the root's, int64 [19]")
+    assert error.startswith(
+        "recurrent_fn: embedding: expected tensor 0 like the root's, int64 [19]"
+    )
