@@ -21,10 +21,19 @@ def plot_run(history: Sequence[Mapping[str, Any]], path: Path, *, title: str = "
     figure.suptitle(title)
     steps = [record["steps"] for record in history]
 
-    played = [(record["steps"], record["returned"]) for record in history if record["returned"]]
+    played = [
+        (record["steps"], record["returned"])
+        for record in history
+        if record["returned"] is not None
+    ]
     returns.plot(*_columns(played), label="in play (last episodes)", linewidth=1)
-    judged = [(record["steps"], record["evaluation"]) for record in history if record["evaluation"]]
-    returns.plot(*_columns(judged), "o-", label="evaluation", markersize=4)
+    judged = [
+        (record["steps"], record["evaluation"])
+        for record in history
+        if record["evaluation"] is not None
+    ]
+    if judged:
+        returns.plot(*_columns(judged), "o-", label="evaluation", markersize=4)
     returns.set_ylabel("return")
     returns.legend()
 

@@ -54,6 +54,9 @@ def test_envs_lists_spaces_and_events():
     assert "CartPole-v1" in result.output
     assert "soup_delivery" in result.output
     assert "cramped_room" in result.output
+    assert "equal to overcooked_ai" in result.output
+    assert "partner_noise=0.0" in result.output
+    assert "EnvSpec" not in result.output
 
 
 def test_doctor_finds_the_native_core_and_torch():
