@@ -239,9 +239,9 @@ class Search:
     def __init__(
         self,
         rule: SearchPuct | SearchGumbel,
-        seeds: NDArray[np.uint64],
-        rows: NDArray[np.uint32],
+        seed: int | NDArray[np.uint64],
         *,
+        batch: int,
         actions: int,
         simulations: int,
         max_depth: int,
@@ -249,8 +249,8 @@ class Search:
     ) -> None:
         """Allocate the trees of B rows.
 
-        seeds, rows: [B], what every random draw of a row is keyed by. max_depth: edges from the
-        root to the deepest leaf. num_threads: 0 for all processors.
+        seed: one for all, row r drawing from (seed, r), or [B], row r drawing from seed[r] alone.
+        max_depth: edges from the root to the deepest leaf. num_threads: 0 for all processors.
         """
 
     def begin(

@@ -33,7 +33,6 @@ using search::Tree;
 
 using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
 using Actions = py::array_t<std::int64_t, py::array::c_style>;
-using RowNumbers = py::array_t<std::uint32_t, py::array::c_style>;
 
 const char* HeadName(Head head) {
   switch (head) {
@@ -249,9 +248,16 @@ QTransform::Kind ParseKind(const std::string& name) {
   return QTransform::Kind::kCompletedByMixValue;
 }
 
-std::vector<RowKey> Keys(const Seeds& seeds, const RowNumbers& rows) {
-  std::vector<RowKey> keys(static_cast<std::size_t>(seeds.size()));
-  for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = {seeds.data()[i], rows.data()[i]};
+using Seed = std::variant<std::uint64_t, Seeds>;
+
+// One seed is told apart by row numbers; seeds of their own make rows the same wherever they are.
+std::vector<RowKey> Keys(const Seed& seed, std::size_t batch) {
+  std::vector<RowKey> keys(batch);
+  for (std::size_t i = 0; i < batch; ++i) {
+    const auto* const one = std::get_if<std::uint64_t>(&seed);
+    keys[i] = one != nullptr ? RowKey{*one, static_cast<std::uint32_t>(i)}
+                             : RowKey{std::get<Seeds>(seed).data()[i], 0};
+  }
   return keys;
 }
 
@@ -399,20 +405,18 @@ void BindSearch(py::module_& m) {
            arg("qtransform"), kw_only(), arg("max_num_considered_actions"), arg("gumbel_scale"));
 
   py::class_<BoundSearch>(m, "Search", "A batch of tree searches, driven from outside.")
-      .def(py::init([](const Rule& rule, const Seeds& seeds, const RowNumbers& rows,
-                       std::size_t actions, std::int32_t simulations, std::int32_t max_depth,
-                       int num_threads) {
-             const Shape shape{static_cast<std::size_t>(seeds.size()), actions, simulations,
-                               std::min(max_depth, simulations)};
+      .def(py::init([](const Rule& rule, const Seed& seed, std::size_t batch, std::size_t actions,
+                       std::int32_t simulations, std::int32_t max_depth, int num_threads) {
+             const Shape shape{batch, actions, simulations, std::min(max_depth, simulations)};
              if (num_threads == 0) num_threads = HardwareThreads();
-             const std::vector<RowKey> keys = Keys(seeds, rows);
+             const std::vector<RowKey> keys = Keys(seed, batch);
              return std::make_unique<BoundSearch>(std::visit(
                  [&](const auto& settings) {
                    return MakeSearch(shape, keys, num_threads, settings);
                  },
                  rule));
            }),
-           arg("rule"), arg("seeds"), arg("rows"), kw_only(), arg("actions"), arg("simulations"),
+           arg("rule"), arg("seed"), kw_only(), arg("batch"), arg("actions"), arg("simulations"),
            arg("max_depth"), arg("num_threads"))
       .def("begin", &BoundSearch::Begin, arg("prior_logits"), arg("value"), arg("invalid"),
            arg("states"), arg("action"), arg("batches"),

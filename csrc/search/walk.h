@@ -27,6 +27,7 @@ namespace rollout::search {
 template <class Rule, int kVectors>
 struct Walk {
   static constexpr std::size_t kBlock = 8;  // rows whose descents are interleaved
+  static constexpr std::size_t kCacheLine = 64;
 
   ROLLOUT_INLINE static void Rows(Search& search, const Rule& rule, const Outputs* outputs,
                                   std::span<const States> states, std::size_t begin,
@@ -108,28 +109,38 @@ struct Walk {
       cursors[open++] = {{row, simulation, 0}, search.tree_.Row(row), Path(search, row), kRoot};
     }
     while (open > 0) {
-      for (std::size_t i = 0; i < open;) {
-        Cursor& cursor = cursors[i];
-        const Node node = At(cursor.base, width, cursor.slot);
-        const std::int32_t action = rule.Select(cursor.at, node, scores);
-        const std::int32_t child = node.child()[action];
+      // where a row ends is hard to foresee: with the choices of all rows made first, a wrong guess
+      // throws none of that work away
+      std::int32_t actions[kBlock];
+      for (std::size_t i = 0; i < open; ++i) {
+        actions[i] =
+            rule.Select(cursors[i].at, At(cursors[i].base, width, cursors[i].slot), scores);
+      }
+      std::size_t still_open = 0;
+      for (std::size_t i = 0; i < open; ++i) {
+        Cursor cursor = cursors[i];
+        const std::int32_t child = At(cursor.base, width, cursor.slot).child()[actions[i]];
         cursor.path[cursor.at.depth++] = cursor.slot;
         if (child != kNone && cursor.at.depth < search.shape_.max_depth) {
           cursor.slot = child;
-          ++i;
-          continue;
+          cursors[still_open++] = cursor;
+        } else {
+          Leave(search, cursor, actions[i], child == kNone ? simulation + 1 : child, width);
         }
-        Leave(search, cursor, action, child == kNone ? simulation + 1 : child);
-        cursor = cursors[--open];
       }
+      open = still_open;
     }
   }
 
   // Hands the edge (cursor's node, action) out as the row's leaf; its node goes to `slot`.
   ROLLOUT_INLINE static void Leave(Search& search, const Cursor& cursor, std::int32_t action,
-                                   std::int32_t slot) {
+                                   std::int32_t slot, std::size_t width) {
     const std::size_t row = cursor.at.row;
     cursor.path[cursor.at.depth] = slot;
+    // the node's memory may come while the model works
+    const std::byte* const node = At(cursor.base, width, slot).at;
+    for (std::size_t i = 0; i < Node::Bytes(width); i += kCacheLine)
+      __builtin_prefetch(node + i, 1);
     search.parent_[row] = cursor.slot;
     search.slot_[row] = slot;
     search.chosen_[row] = action;

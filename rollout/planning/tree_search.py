@@ -81,7 +81,8 @@ class TreeSearch:
         self._seed, self._plans = seed, 0
         self._settings: dict[str, Any] = {"max_depth": max_depth, "num_threads": num_threads}
         if qtransform is not None:
-            self._settings["qtransform"] = resolve(qtransform)
+            resolve(qtransform)  # a wrong one is an error here and not at the first plan
+            self._settings["qtransform"] = qtransform
         self._search: Callable[..., PolicyOutput]
         if policy == "gumbel":
             self._search = gumbel_muzero_policy

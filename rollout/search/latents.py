@@ -7,6 +7,7 @@ that the search hands out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -25,7 +26,10 @@ class Latents:
     def __init__(self, embedding: Any, batch: int, nodes: int, device: torch.device) -> None:
         self.batch, self.nodes = batch, nodes
         self.single = isinstance(embedding, Tensor)
-        leaves, self._spec = pytree.tree_flatten(embedding)
+        leaves: list[Any] = [embedding]
+        self._spec: pytree.TreeSpec | None = None  # None for a lone tensor, the usual state
+        if not self.single:
+            leaves, self._spec = pytree.tree_flatten(embedding)
         for i, leaf in enumerate(leaves):
             if not isinstance(leaf, Tensor):
                 raise TypeError(
@@ -55,9 +59,7 @@ class Latents:
 
     def build(self) -> Any:
         """Return the buffers as the pytree that the model takes."""
-        if self.single:
-            return self.buffers[0]
-        return pytree.tree_unflatten(self.buffers, self._spec)
+        return self._join(self.buffers)
 
     def leaves(self, embedding: Any) -> tuple[Tensor, ...]:
         """Return the leaves of what the model gave back; it must be built like the root's."""
@@ -87,4 +89,7 @@ class Latents:
                 arena = torch.from_numpy(search.arena(i)).flatten().view(root.dtype).view(shape)
             mask = empty.to(arena.device).view(self.nodes, self.batch, *[1] * (root.dim() - 1))
             views.append(arena.masked_fill(mask, 0).transpose(0, 1))
-        return views[0] if self.single else pytree.tree_unflatten(views, self._spec)
+        return self._join(views)
+
+    def _join(self, leaves: Sequence[Tensor]) -> Any:
+        return leaves[0] if self._spec is None else pytree.tree_unflatten(leaves, self._spec)

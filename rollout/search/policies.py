@@ -19,7 +19,6 @@ from rollout.search.drive import drive
 from rollout.search.latents import Latents
 from rollout.search.qtransform import (
     QTransformLike,
-    native,
     qtransform_by_parent_and_siblings,
     qtransform_completed_by_mix_value,
     resolve,
@@ -71,7 +70,7 @@ def muzero_policy(
     _check_number("pb_c_base", pb_c_base, 1e-6)
     _check_number("temperature", temperature, 0.0)
     rule = _native.SearchPuct(
-        native(resolve(qtransform)),
+        resolve(qtransform),
         pb_c_init=pb_c_init,
         pb_c_base=pb_c_base,
         dirichlet_fraction=dirichlet_fraction,
@@ -112,7 +111,7 @@ def gumbel_muzero_policy(
         )
     _check_number("gumbel_scale", gumbel_scale, 0.0)
     rule = _native.SearchGumbel(
-        native(resolve(qtransform)),
+        resolve(qtransform),
         max_num_considered_actions=max_num_considered_actions,
         gumbel_scale=gumbel_scale,
     )
@@ -140,11 +139,10 @@ def _search(
         raise ValueError(f"num_threads: expected at least 1, or None, got {num_threads}")
     batch, actions = _check_root(root)
     invalid = _check_invalid(invalid_actions, batch, actions)
-    seeds, rows = _keys(seed, batch)
     search = _native.Search(
         rule,
-        seeds,
-        rows,
+        _check_seed(seed, batch),
+        batch=batch,
         actions=actions,
         simulations=num_simulations,
         max_depth=max_depth or num_simulations,
@@ -211,18 +209,18 @@ def _check_invalid(invalid: Tensor | None, batch: int, actions: int) -> Tensor |
     return host
 
 
-def _keys(seed: Seed, batch: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """Return each row's seed and its number among the rows that share the seed."""
+def _check_seed(seed: Seed, batch: int) -> int | NDArray[np.uint64]:
+    """Return one seed for all rows, or one for each, [B] uint64."""
     if isinstance(seed, int):
         if not 0 <= seed < 1 << 64:
             raise ValueError(f"seed: expected an int in [0, 2**64), got {seed}")
-        return np.full(batch, seed, np.uint64), np.arange(batch, dtype=np.uint32)
+        return seed
     seeds = np.asarray(seed.cpu() if isinstance(seed, Tensor) else seed)
     if seeds.shape != (batch,) or seeds.dtype.kind not in "iu" or (seeds < 0).any():
         raise ValueError(
             f"seed: expected an int, or B={batch} ints that are not negative, got {seed!r}"
         )
-    return seeds.astype(np.uint64), np.zeros(batch, np.uint32)
+    return seeds.astype(np.uint64)
 
 
 def _describe(tensor: Tensor) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import ClassVar, TypeAlias
 
@@ -23,9 +23,10 @@ class QTransform:
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
+        for field in fields(self):
+            value = getattr(self, field.name)
             if not math.isfinite(value):
-                raise ValueError(f"{name}: expected a finite number, got {value}")
+                raise ValueError(f"{field.name}: expected a finite number, got {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,10 @@ qtransform_completed_by_mix_value = CompletedByMixValue
 QTransformLike: TypeAlias = QTransform | Callable[[], QTransform]
 
 
-def resolve(qtransform: QTransformLike) -> QTransform:
-    """Return the instance that was meant; raise TypeError for anything else."""
-    made = qtransform if isinstance(qtransform, QTransform) else None
-    if made is None and callable(qtransform):
+def resolve(qtransform: QTransformLike) -> _native.SearchQTransform:
+    """Return what the native search takes; raise TypeError for what is no QTransform."""
+    made: object = qtransform
+    if not isinstance(made, QTransform) and callable(qtransform):
         made = qtransform()
     if not isinstance(made, QTransform):
         raise TypeError(
@@ -94,10 +95,9 @@ def resolve(qtransform: QTransformLike) -> QTransform:
             "qtransform_by_min_max(min_value=..., max_value=...) or "
             f"qtransform_completed_by_mix_value, got {qtransform!r}"
         )
-    return made
+    return _native_of(made)
 
 
 @lru_cache(maxsize=64)
-def native(qtransform: QTransform) -> _native.SearchQTransform:
-    """Return what the native search takes."""
+def _native_of(qtransform: QTransform) -> _native.SearchQTransform:
     return _native.SearchQTransform(qtransform.kind, **asdict(qtransform))
