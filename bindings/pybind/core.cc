@@ -40,8 +40,10 @@ void AddOne(ThreadPool& pool, py::array_t<std::int64_t, py::array::c_style>& cou
       if (static_cast<std::int64_t>(i) == fail_at) {
         throw std::runtime_error("row " + std::to_string(i) + " failed");
       }
-      // a loop inside a loop, of two chunks
-      pool.ParallelFor(2, 1, [&](std::size_t from, std::size_t) { out[i] += from == 0; });
+      // a loop inside a loop, of two chunks: they may run at once when the outer loop is one chunk
+      pool.ParallelFor(2, 1, [&](std::size_t from, std::size_t) {
+        if (from == 0) ++out[i];
+      });
     }
   });
 }
