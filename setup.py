@@ -49,7 +49,7 @@ class BuildExt(build_ext):
 native = Pybind11Extension(
     "rollout._native",
     SOURCES,
-    include_dirs=["csrc"],
+    include_dirs=["csrc", "bindings/pybind"],
     depends=HEADERS,
     cxx_std=20,
     extra_compile_args=FLAGS,

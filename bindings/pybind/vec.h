@@ -1,9 +1,10 @@
-// How an environment reaches Python: one EnvEntry, listed in environments.cc.
+// How an environment reaches Python: an EnvEntry, in the list of its family (envs/<family>.cc),
+// which envs/environments.cc names.
 //
-//   EnvEntry CartPoleEntry() {
-//     return MakeEntry<CartPole>("CartPole-v1", "one line of what it is", [](Kwargs& kwargs) {
+//   std::vector<EnvEntry> ClassicEntries() {
+//     return {MakeEntry<CartPole>("CartPole-v1", "one line of what it is", [](Kwargs& kwargs) {
 //       return CartPole::Params{.max_episode_steps = kwargs.Int("max_episode_steps", 500, 0)};
-//     }, GetState, SetState);
+//     }, GetState, SetState)};
 //   }
 #pragma once
 
@@ -50,7 +51,7 @@ EnvEntry MakeEntry(std::string id, std::string summary, typename E::Params (*mak
       }};
 }
 
-// Every environment, in the order that users see. Defined in environments.cc.
+// Every environment, in the order that users see. Defined in envs/environments.cc.
 const std::vector<EnvEntry>& Environments();
 
 // What Python holds: a batch and the entry it was made from.

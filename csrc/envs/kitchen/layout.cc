@@ -1,4 +1,4 @@
-#include "envs/kitchen_layout.h"
+#include "envs/kitchen/layout.h"
 
 #include <algorithm>
 #include <charconv>

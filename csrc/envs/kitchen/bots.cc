@@ -1,4 +1,4 @@
-#include "envs/kitchen_bots.h"
+#include "envs/kitchen/bots.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "core/philox.h"
-#include "envs/kitchen.h"
+#include "envs/kitchen/kitchen.h"
 
 namespace rollout::kitchen {
 namespace {

@@ -1,5 +1,5 @@
 // Kitchen-v0: its keywords, its states as dicts, and the scripted cooks.
-#include "envs/kitchen.h"
+#include "envs/kitchen/kitchen.h"
 
 #include <pybind11/stl.h>
 
@@ -295,10 +295,10 @@ py::array_t<std::int64_t> BotActions(EnvBatch& self, const std::string& kind, in
 
 }  // namespace
 
-EnvEntry KitchenEntry() {
-  return MakeEntry<Kitchen>(
+std::vector<EnvEntry> KitchenEntries() {
+  return {MakeEntry<Kitchen>(
       "Kitchen-v0", "cooks share a kitchen and serve soups; equal to overcooked_ai, step for step",
-      ParamsFrom, GetState, SetState);
+      ParamsFrom, GetState, SetState)};
 }
 
 void BindKitchen(py::module_& m) {

@@ -1,4 +1,4 @@
-#include "envs/kitchen.h"
+#include "envs/kitchen/kitchen.h"
 
 #include <algorithm>
 #include <cstring>

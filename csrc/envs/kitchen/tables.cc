@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "envs/kitchen_layout.h"
+#include "envs/kitchen/layout.h"
 
 namespace rollout::kitchen {
 namespace {

@@ -1,7 +1,6 @@
-#include "envs/cartpole.h"
-
 #include <limits>
 
+#include "envs/classic/cartpole.h"
 #include "vec.h"
 
 namespace rollout::bindings {
@@ -37,10 +36,10 @@ void SetState(const CartPole::Params&, RowHeader& header, CartPole::State& state
 
 }  // namespace
 
-EnvEntry CartPoleEntry() {
-  return MakeEntry<CartPole>("CartPole-v1",
-                             "balance a pole on a cart; equal to gymnasium's, bit for bit",
-                             ParamsFrom, GetState, SetState);
+std::vector<EnvEntry> ClassicEntries() {
+  return {MakeEntry<CartPole>("CartPole-v1",
+                              "balance a pole on a cart; equal to gymnasium's, bit for bit",
+                              ParamsFrom, GetState, SetState)};
 }
 
 }  // namespace rollout::bindings

@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "envs/env.h"
-#include "envs/kitchen_bots.h"
-#include "envs/kitchen_layout.h"
+#include "envs/kitchen/bots.h"
+#include "envs/kitchen/layout.h"
 
 namespace rollout {
 namespace kitchen {

@@ -121,7 +121,7 @@ struct Layout {
 // Throws std::invalid_argument naming the line, the rule, what arrived and the next move.
 Layout ParseLayout(std::string_view text);
 
-// Derives every table of a layout whose grid, orders, values and times are set (kitchen_tables.cc);
+// Derives every table of a layout whose grid, orders, values and times are set (tables.cc);
 // ParseLayout calls it. Throws std::invalid_argument where a start or a station is out of reach.
 void FillTables(Layout& layout);
 

@@ -1,0 +1,23 @@
+// The list of environments, a family a file of this folder. A new family is named twice below.
+#include "vec.h"
+
+namespace rollout::bindings {
+
+std::vector<EnvEntry> ClassicEntries();
+std::vector<EnvEntry> KitchenEntries();
+
+const std::vector<EnvEntry>& Environments() {
+  static const std::vector<EnvEntry> entries = [] {
+    std::vector<EnvEntry> all;
+    for (const auto family : {
+             ClassicEntries,
+             KitchenEntries,
+         }) {
+      for (EnvEntry& entry : family()) all.push_back(std::move(entry));
+    }
+    return all;
+  }();
+  return entries;
+}
+
+}  // namespace rollout::bindings
