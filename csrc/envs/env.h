@@ -42,12 +42,24 @@ struct StepExtras {
 
 enum class Dtype : std::uint8_t { kUint8, kInt64, kFloat32, kFloat64 };
 
+// One array of an observation that has several (a dict or a tuple of them).
+struct ObsField {
+  std::string name;                 // empty in every field: a tuple rather than a dict
+  std::vector<std::int64_t> shape;  // one row; empty for a scalar
+  Dtype dtype = Dtype::kFloat32;
+  std::vector<double> low, high;   // as obs_low and obs_high
+  std::vector<std::int64_t> nvec;  // {n}: Discrete(n), with shape {} and kInt64; empty: a box
+  std::size_t offset = 0;          // of the field in E::Obs, in bytes
+};
+
 // What a batch must know to lay out slabs and spaces. Names become infos and docs in Python.
 struct EnvSpec {
   std::string id;
   std::vector<std::int64_t> obs_shape;  // one row
   Dtype obs_dtype = Dtype::kFloat32;
   std::vector<double> obs_low, obs_high;  // one value for all, or one an element
+  std::vector<std::int64_t> obs_nvec;     // {n}: Discrete(n), with obs_shape {} and kInt64
+  std::vector<ObsField> obs_fields;       // not empty: these in place of the obs_... above
   // a discrete action has action_nvec = {n}; several make a MultiDiscrete; empty means a box
   std::vector<std::int64_t> action_nvec;
   bool action_is_scalar = true;  // Discrete rather than MultiDiscrete
@@ -57,13 +69,14 @@ struct EnvSpec {
   std::int64_t event_rows = 1;            // players, where events are counted a player
   std::vector<std::string> signal_names;  // one a signal
   std::vector<std::int64_t> signal_widths;
+  std::int64_t num_players = 1;  // who take turns; see ToPlay
 };
 
 // The shape that csrc/vec expects of an environment E:
 //
 //   struct E {
 //     using Action = std::int64_t;   // element type of an action row (int64_t or float)
-//     using Obs = float;             // element type of an observation
+//     using Obs = float;             // element type of an observation; a struct with obs_fields
 //     struct Params { ... };
 //     struct State { ... };          // trivially copyable
 //     static EnvSpec Describe(const Params&);
@@ -74,11 +87,19 @@ struct EnvSpec {
 //
 // and may also have
 //
-//     static constexpr std::size_t kGrainRows;   // rows worth handing to a thread: about 5 us of
-//     work static void StepMany(const Params&, State* const*, const Action* const*, Outcome*,
-//     size_t n);
-//                                                // Step for n rows, the same bits, no key or
-//                                                extras
+//     // rows worth handing to a thread: about 5 us of work
+//     static constexpr std::size_t kGrainRows;
+//     // Step for n rows, the same bits, no key or extras
+//     static void StepMany(const Params&, State* const*, const Action* const*, Outcome*, size_t n);
+//     // 1 where an action of action_nvec[0] may be taken now, else 0; all 0 once a game is over
+//     static void LegalActions(const Params&, const State&, std::int8_t* mask);
+//     // where some actions are against the rules: a batch refuses them before it steps any row
+//     static bool IsLegal(const Params&, const State&, const Action*);
+//     // whose turn it is, 0 .. num_players - 1. A reward is then for the player who has moved,
+//     // and a signal "rewards" of width num_players holds everyone's.
+//     static int ToPlay(const Params&, const State&);
+//     // a picture, [size, size, 3] of RGB bytes, the same for the same state
+//     static void Render(const Params&, const State&, int size, std::uint8_t* rgb);
 template <class E>
 concept Environment =
     std::is_trivially_copyable_v<typename E::State> &&
