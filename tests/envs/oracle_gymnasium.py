@@ -1,58 +1,180 @@
-"""Play gymnasium's own CartPole-v1 and print what happened, pickled.
+"""Play gymnasium's own environments and hand back what happened.
 
-Run by test_cartpole.py in a process of its own: NumPy picks its sin and cos by processor when it is
-loaded, and the comparison is with those of the C library.
+Gymnasium plays in a process of its own: NumPy picks its sin and cos by processor when it is loaded,
+and the comparison is with those of the C library. Ours are played by the same code, in the tests.
 """
 
+import functools
+import os
 import pickle
+import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-RESEED_AT = 150  # the step before which some rows are seeded again and the others go on
+MODES = ("next_step", "same_step", "disabled")
+# without these (the names differ between releases) NumPy's sin and cos are the C library's
+FEATURES = "X86_V3 X86_V4 AVX512_ICL AVX512_SPR AVX2 FMA3 AVX512F AVX512_SKX"
+
+Actor = Callable[[Any, np.ndarray], np.ndarray]  # (observations, noise in [0, 1)) -> actions
 
 
-def tape(steps: int, rows: int) -> np.ndarray:
-    """The actions, [steps, rows]."""
-    return np.random.default_rng(3).integers(0, 2, (steps, rows))
+@dataclass(frozen=True)
+class Game:
+    """What to play.
+
+    act:   names the function of this file that picks actions.
+    state: the attribute of gymnasium's rows to compare with our states; "" for none.
+    """
+
+    id: str
+    rows: int
+    steps: int
+    limit: int
+    act: str
+    state: str = "state"
+    keywords: tuple[tuple[str, Any], ...] = ()
+    seed: int = 5
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return dict(self.keywords)
 
 
-def reseeds(rows: int) -> list[int | None]:
-    """New seeds for every other row."""
-    return [1000 + row if row % 2 else None for row in range(rows)]
+def choose(count: int) -> Actor:
+    """Any of `count` actions."""
+    return lambda obs, noise: np.floor(noise * count).astype(np.int64)
 
 
-def play(env: Any, steps: int, seed: int) -> list[Any]:
-    """Return what each reset and step gave, and the rows' states after it."""
-    actions = tape(steps, env.num_envs)
-    log: list[Any] = []
+def along(velocity: Any, noise: np.ndarray) -> np.ndarray:
+    """Actions 0, 1, 2: mostly along a velocity, which gathers energy."""
+    return np.where(noise < 0.8, np.where(velocity > 0, 2, 0), np.floor(noise * 3)).astype(np.int64)
+
+
+ACTORS: dict[str, Actor] = {
+    **{f"one of {count}": choose(count) for count in (2, 3, 4, 6)},
+    "along the car": lambda obs, noise: along(obs[:, 1], noise),
+    "along the elbow": lambda obs, noise: along(obs[:, 5], noise),
+    # forces within and beyond the limits, and the limits themselves
+    "force the car": lambda obs, noise: np.float32(
+        np.where(noise < 0.1, 1, 1.3 * noise) * np.where(obs[:, 1] < 0, -1, 1)
+    )[:, None],
+    "force the pendulum": lambda obs, noise: np.float32(np.where(noise < 0.1, -2, 6 * noise - 3))[
+        :, None
+    ],
+}
+
+
+@dataclass
+class Log:
+    """What each reset and step gave, and the rows' states after it."""
+
+    entries: list[Any] = field(default_factory=list)
+
+    @property
+    def flags(self) -> tuple[np.ndarray, np.ndarray]:
+        """All terminations and all truncations of the steps."""
+        steps = [entry for entry in self.entries if len(entry) > 3]
+        return tuple(np.concatenate([step[part] for step in steps]) for part in (2, 3))
+
+
+def play(env: Any, game: Game, state: str = "state") -> Log:
+    """Play a game, with some rows seeded again in the middle."""
+    noise = np.random.default_rng(3)
+    act = ACTORS[game.act]
+    log = Log()
     disabled = env.metadata["autoreset_mode"] is AutoresetMode.DISABLED
 
-    def note(*what: Any) -> None:
-        states = env.get_attr("state")
-        if isinstance(states[0], dict):
-            states = [[s["x"], s["x_dot"], s["theta"], s["theta_dot"]] for s in states]
-        log.append((*what, np.array(states, np.float64)))
+    def note(*what: Any) -> Any:
+        states = []
+        if game.state:
+            for one in env.get_attr(state):
+                values = list(one.values())[:-1] if isinstance(one, dict) else one  # no "step"
+                states.append(np.array(values, np.float64).ravel())
+        log.entries.append((*what, np.array(states)))
+        return what[0]
 
-    note(*env.reset(seed=seed))
-    for step in range(steps):
-        if step == RESEED_AT:
-            note(*env.reset(seed=reseeds(env.num_envs)))
-        out = env.step(actions[step])
-        note(*out)
+    obs = note(*env.reset(seed=game.seed))
+    for step in range(game.steps):
+        if step == game.steps // 3:
+            every_other = [1000 + row if row % 2 else None for row in range(game.rows)]
+            obs = note(*env.reset(seed=every_other))
+        out = env.step(act(obs, noise.random(game.rows)))
+        obs = note(*out)
         ended = out[2] | out[3]
         if disabled and ended.any():
-            note(*env.reset(options={"reset_mask": ended}))
+            obs = note(*env.reset(options={"reset_mask": ended}))
     return log
 
 
-if __name__ == "__main__":
-    mode, rows, steps, seed, limit = sys.argv[1], *map(int, sys.argv[2:])
-    env = SyncVectorEnv(
-        [lambda: gymnasium.make("CartPole-v1", max_episode_steps=limit)] * rows,
-        autoreset_mode=AutoresetMode[mode.upper()],
+@functools.cache
+def gymnasiums(game: Game) -> dict[str, Log]:
+    """Gymnasium's side of a game, by autoreset mode."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__],
+        input=pickle.dumps(vars(game)),
+        env={**os.environ, "NPY_DISABLE_CPU_FEATURES": FEATURES},
+        capture_output=True,
+        check=False,
     )
-    sys.stdout.buffer.write(pickle.dumps(play(env, steps, seed)))
+    assert done.returncode == 0, done.stderr.decode()
+    return {mode: Log(entries) for mode, entries in pickle.loads(done.stdout).items()}
+
+
+def assert_same(ours: Any, theirs: Any) -> None:
+    """Same structure, dtypes and bits."""
+    assert type(ours) is type(theirs)
+    if isinstance(ours, dict):
+        assert ours.keys() == theirs.keys()
+        for key in ours:
+            assert_same(ours[key], theirs[key])
+    elif isinstance(ours, tuple):
+        assert len(ours) == len(theirs)
+        for mine, other in zip(ours, theirs, strict=True):
+            assert_same(mine, other)
+    elif isinstance(ours, np.ndarray) and ours.dtype == object:
+        assert_same(tuple(ours), tuple(theirs))
+    elif isinstance(ours, np.ndarray):
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        assert ours.tobytes() == theirs.tobytes()
+    else:
+        assert ours == theirs
+
+
+def assert_same_logs(ours: Log, theirs: Log) -> None:
+    """The same entries, bit for bit."""
+    assert len(ours.entries) == len(theirs.entries)
+    for mine, other in zip(ours.entries, theirs.entries, strict=True):
+        assert_same(mine, other)
+
+
+def main() -> None:
+    game = Game(**pickle.loads(sys.stdin.buffer.read()))
+    logs = {}
+    for mode in MODES:
+        env = SyncVectorEnv(
+            [lambda: make(game)] * game.rows, autoreset_mode=AutoresetMode[mode.upper()]
+        )
+        logs[mode] = play(env, game, game.state).entries
+    sys.stdout.buffer.write(pickle.dumps(logs))
+
+
+def make(game: Game) -> gymnasium.Env:
+    """One of gymnasium's environments; what its constructor does not take is set afterwards."""
+    kwargs = game.kwargs
+    later = {
+        name: kwargs.pop(name) for name in ("book_or_nips", "torque_noise_max") if name in kwargs
+    }
+    env = gymnasium.make(game.id, max_episode_steps=game.limit, **kwargs)
+    for name, value in later.items():
+        setattr(env.unwrapped, name, value)
+    return env
+
+
+if __name__ == "__main__":
+    main()
