@@ -51,13 +51,21 @@ class ThreadPool:
         Raises RuntimeError from the row `fail_at`; the pool stays usable.
         """
 
-class _EnvFacts(TypedDict):
-    """What `EnvBatch.describe` tells; bounds hold one value for all elements, or one each."""
+class _ObsField(TypedDict):
+    """One array of an observation; bounds hold one value for all elements, or one each."""
 
-    obs_shape: tuple[int, ...]
-    obs_dtype: np.dtype[Any]
-    obs_low: list[float]
-    obs_high: list[float]
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    low: list[float]
+    high: list[float]
+    nvec: list[int]
+
+class _EnvFacts(TypedDict):
+    """What `EnvBatch.describe` tells."""
+
+    obs_fields: list[_ObsField]
+    obs_is_single: bool
     action_nvec: list[int]
     action_is_scalar: bool
     action_low: list[float]
@@ -67,18 +75,27 @@ class _EnvFacts(TypedDict):
     event_rows: int
     signal_names: tuple[str, ...]
     signal_widths: tuple[int, ...]
+    num_players: int
+    has_action_mask: bool
+    has_to_play: bool
+    has_pictures: bool
     keywords: dict[str, str]
     row_bytes: int
 
+# observations (an array, or a dict or a tuple of them), action mask, whose turn it is
+_View = tuple[Any, NDArray[np.int8] | None, NDArray[np.int64] | None]
+
 _Outputs = tuple[
-    NDArray[Any],
+    Any,
     NDArray[np.float64],
     NDArray[np.bool_],
     NDArray[np.bool_],
     NDArray[np.uint8] | None,
     NDArray[np.float32] | None,
     NDArray[np.bool_] | None,
-    NDArray[Any] | None,
+    NDArray[np.int8] | None,
+    NDArray[np.int64] | None,
+    _View | None,
 ]
 
 class _LayoutFacts(TypedDict):
@@ -123,12 +140,14 @@ class EnvBatch:
         mode: int,
         events: bool,
         copy: bool,
+        picture_size: int,
         kwargs: dict[str, Any],
     ) -> None:
         """Make the rows of environment `id`, none of them reset yet.
 
-        mode: 0 next step, 1 same step, 2 disabled. Raises ValueError or TypeError for kwargs that
-        the environment does not take.
+        mode: 0 next step, 1 same step, 2 disabled. picture_size: 0, or observations are pictures of
+        that many pixels a side, which the environment must be able to draw.
+        Raises ValueError or TypeError for kwargs that the environment does not take.
         """
 
     def describe(self) -> _EnvFacts:
@@ -140,8 +159,8 @@ class EnvBatch:
         seeded: NDArray[np.bool_] | None,
         mask: NDArray[np.bool_] | None,
         entropy: int,
-    ) -> NDArray[Any]:
-        """Reset the rows in `mask`; return the observation of every row.
+    ) -> _View:
+        """Reset the rows in `mask`; return what is to be seen of every row.
 
         Row i takes seeds[i] where `seeded`; one that never had a seed takes entropy + i.
         """
@@ -149,8 +168,9 @@ class EnvBatch:
     def step(self, actions: ArrayLike) -> _Outputs:
         """Step every row once.
 
-        Returns obs, reward, terminated, truncated, then events, signals, stepped and final_obs or
-        None. Raises TypeError or ValueError for the first bad action.
+        Returns obs, reward, terminated, truncated, then events, signals, stepped, action_mask,
+        to_play and the last views of ended episodes, or None. Raises TypeError or ValueError for
+        the first bad or illegal action, and then no row was stepped.
         """
 
     def read(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -164,8 +184,11 @@ class EnvBatch:
     ) -> tuple[NDArray[np.uint8], _Outputs]:
         """Step rows that are not in the batch; return them after the step, and its outputs."""
 
-    def observe_rows(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the observations of rows that are not in the batch."""
+    def look(self, rows: NDArray[np.uint8] | None) -> _View:
+        """Return what is to be seen of the batch, or of rows that are not in it."""
+
+    def pictures(self, rows: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+        """Return pictures of rows that are not in the batch, [R, size, size, 3]."""
 
     def get_state(self, row: int) -> dict[str, Any]:
         """Return a row's state in readable form."""

@@ -95,4 +95,31 @@ py::array CheckActions(const Kernel& kernel, const py::object& given, std::size_
   return cast;
 }
 
+void RefuseIllegal(const Kernel& kernel, const std::byte* slab, const py::array& actions,
+                   std::int64_t row) {
+  const py::object action = actions.attr("__getitem__")(row).attr("tolist")();
+  std::string message = "actions: row " + std::to_string(row) + " may not play " +
+                        py::repr(action).cast<std::string>() + " now; ";
+  if (!kernel.can().action_mask) {
+    message += "no row was stepped; the environment's page says what is legal";
+    throw py::value_error(message);
+  }
+  std::vector<std::int8_t> mask(kernel.mask_size());
+  View view;
+  view.action_mask = mask.data();
+  kernel.Look(slab + static_cast<std::size_t>(row) * kernel.row_bytes(), view, 0, 1);
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> legal;
+  for (std::size_t a = 0; a < mask.size(); ++a) {
+    if (mask[a] != 0) legal.push_back(std::to_string(a));
+  }
+  message += "it may play ";
+  for (std::size_t k = 0; k < std::min(legal.size(), kShown); ++k) {
+    message += (k == 0 ? "" : ", ") + legal[k];
+  }
+  if (legal.empty()) message += "nothing";
+  if (legal.size() > kShown) message += ", ... (" + std::to_string(legal.size()) + " in all)";
+  throw py::value_error(message + "; infos['action_mask'] has the legal actions of every row");
+}
+
 }  // namespace rollout::bindings

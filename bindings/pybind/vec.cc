@@ -16,90 +16,14 @@
 namespace rollout::bindings {
 namespace {
 
-py::dtype DtypeOf(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kUint8:
-      return py::dtype::of<std::uint8_t>();
-    case Dtype::kInt64:
-      return py::dtype::of<std::int64_t>();
-    case Dtype::kFloat32:
-      return py::dtype::of<float>();
-    case Dtype::kFloat64:
-      break;
-  }
-  return py::dtype::of<double>();
-}
-
-using ArrayShape = std::vector<py::ssize_t>;
-
-py::array NewObs(const EnvSpec& spec, std::size_t n) {
-  ArrayShape shape = {static_cast<py::ssize_t>(n)};
-  shape.insert(shape.end(), spec.obs_shape.begin(), spec.obs_shape.end());
-  return py::array(DtypeOf(spec.obs_dtype), std::move(shape));
-}
-
-enum Output : std::size_t {
-  kObs,
-  kReward,
-  kTerminated,
-  kTruncated,
-  kEvents,
-  kSignals,
-  kStepped,
-  kFinalObs
-};
-
-// The arrays of one step in the order of Output; what is not wanted is left null.
-std::vector<py::array> NewOutputs(const Kernel& kernel, std::size_t n, bool events,
-                                  bool final_obs) {
-  const EnvSpec& spec = kernel.spec();
-  const auto rows = static_cast<py::ssize_t>(n);
-  std::vector<py::array> out = {NewObs(spec, n), py::array_t<double>(rows), py::array_t<bool>(rows),
-                                py::array_t<bool>(rows)};
-  out.resize(kFinalObs + 1, py::reinterpret_steal<py::array>(py::handle()));
-  if (events && kernel.event_size() > 0) {
-    ArrayShape shape = {rows};
-    if (spec.event_rows > 1) shape.push_back(spec.event_rows);
-    shape.push_back(static_cast<py::ssize_t>(spec.event_names.size()));
-    out[kEvents] = py::array_t<std::uint8_t>(std::move(shape));
-  }
-  if (kernel.signal_size() > 0) {
-    out[kSignals] =
-        py::array_t<float>(ArrayShape{rows, static_cast<py::ssize_t>(kernel.signal_size())});
-  }
-  if (out[kEvents] || out[kSignals]) out[kStepped] = py::array_t<bool>(rows);
-  if (final_obs) out[kFinalObs] = NewObs(spec, n);
-  return out;
-}
-
-StepOutputs Pointers(std::vector<py::array>& arrays) {
-  const auto data = [&arrays](Output field) {
-    return arrays[field] ? arrays[field].mutable_data() : nullptr;
-  };
-  return {data(kObs),
-          static_cast<double*>(data(kReward)),
-          static_cast<bool*>(data(kTerminated)),
-          static_cast<bool*>(data(kTruncated)),
-          static_cast<std::uint8_t*>(data(kEvents)),
-          static_cast<float*>(data(kSignals)),
-          static_cast<bool*>(data(kStepped)),
-          data(kFinalObs)};
-}
-
-py::object OrNone(const py::array& array) { return array ? py::object(array) : py::none(); }
-
-py::tuple AsTuple(const std::vector<py::array>& a) {
-  return py::make_tuple(a[kObs], a[kReward], a[kTerminated], a[kTruncated], OrNone(a[kEvents]),
-                        OrNone(a[kSignals]), OrNone(a[kStepped]), OrNone(a[kFinalObs]));
-}
-
 using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
 using Mask = py::array_t<bool, py::array::c_style>;
 using Index = py::array_t<std::int64_t, py::array::c_style>;
 
 std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int num_threads,
-                               int mode, bool events, bool copy, const py::dict& values) {
+                               int mode, bool events, bool copy, int picture_size,
+                               const py::dict& values) {
   for (const EnvEntry& entry : Environments()) {
     if (entry.id != id) continue;
     Kwargs kwargs(id, py::dict(values.attr("copy")()));
@@ -109,6 +33,7 @@ std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int 
                                                   kwargs.resolved(),
                                                   Batch(std::move(kernel), num_envs, num_threads),
                                                   static_cast<Autoreset>(mode),
+                                                  {.picture_size = picture_size},
                                                   events,
                                                   copy,
                                                   {}});
@@ -116,33 +41,41 @@ std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int 
   throw py::value_error("id: no native environment is called '" + id + "'");
 }
 
-py::array Reset(EnvBatch& self, const std::optional<Seeds>& seeds,
+py::tuple Reset(EnvBatch& self, const std::optional<Seeds>& seeds,
                 const std::optional<Mask>& seeded, const std::optional<Mask>& mask,
                 std::uint64_t entropy) {
   const ResetRequest request{seeds ? seeds->data() : nullptr, seeded ? seeded->data() : nullptr,
                              mask ? mask->data() : nullptr, entropy};
-  py::array obs = NewObs(self.batch.kernel().spec(), self.batch.num_rows());
-  void* out = obs.mutable_data();
-  const py::gil_scoped_release release;
-  self.batch.Reset(request, out);
-  return obs;
+  const ViewArrays seen(self.batch.kernel(), self.batch.num_rows(), self.sight);
+  {
+    const py::gil_scoped_release release;
+    self.batch.Reset(request, seen.pointers());
+  }
+  return seen.AsTuple();
+}
+
+// steps rows, or refuses an action that is against the rules before any row has moved
+void StepSlab(EnvBatch& self, std::byte* slab, std::size_t n, const py::array& actions,
+              Autoreset mode, const StepOutputs& out) {
+  const void* const acts = actions.data();
+  std::int64_t illegal = -1;
+  {
+    const py::gil_scoped_release release;
+    illegal = self.batch.Step(slab, n, acts, mode, out);
+  }
+  if (illegal >= 0) RefuseIllegal(self.batch.kernel(), slab, actions, illegal);
 }
 
 py::tuple Step(EnvBatch& self, const py::object& given) {
-  const py::array actions = CheckActions(self.batch.kernel(), given, self.batch.num_rows());
-  std::vector<py::array> fresh;
-  std::vector<py::array>& arrays = self.copy ? fresh : self.outputs;
-  if (arrays.empty()) {
-    arrays = NewOutputs(self.batch.kernel(), self.batch.num_rows(), self.events,
-                        self.mode == Autoreset::kSameStep);
-  }
-  const StepOutputs out = Pointers(arrays);
-  const void* acts = actions.data();
-  {
-    const py::gil_scoped_release release;
-    self.batch.Step(acts, self.mode, out);
-  }
-  return AsTuple(arrays);
+  const Kernel& kernel = self.batch.kernel();
+  const std::size_t n = self.batch.num_rows();
+  const py::array actions = CheckActions(kernel, given, n);
+  const bool final_view = self.mode == Autoreset::kSameStep;
+  std::optional<StepArrays> fresh;
+  std::optional<StepArrays>& arrays = self.copy ? fresh : self.outputs;
+  if (!arrays) arrays.emplace(kernel, n, self.sight, self.events, final_view);
+  StepSlab(self, self.batch.row(0), n, actions, self.mode, arrays->pointers());
+  return arrays->AsTuple();
 }
 
 std::span<const std::int64_t> Span(const Index& index) {
@@ -170,26 +103,40 @@ py::tuple StepRows(EnvBatch& self, const Bytes& rows, const py::object& given) {
   const auto n = static_cast<std::size_t>(rows.shape(0));
   const py::array actions = CheckActions(self.batch.kernel(), given, n);
   Bytes next = Aligned(rows);
-  std::vector<py::array> arrays = NewOutputs(self.batch.kernel(), n, true, false);
-  const StepOutputs out = Pointers(arrays);
-  auto* slab = reinterpret_cast<std::byte*>(next.mutable_data());
-  const void* acts = actions.data();
-  {
-    const py::gil_scoped_release release;
-    self.batch.StepRows(slab, n, acts, out);
-  }
-  return py::make_tuple(next, AsTuple(arrays));
+  const StepArrays arrays(self.batch.kernel(), n, self.sight, true, false);
+  StepSlab(self, reinterpret_cast<std::byte*>(next.mutable_data()), n, actions,
+           Autoreset::kDisabled, arrays.pointers());
+  return py::make_tuple(next, arrays.AsTuple());
 }
 
-py::array ObserveRows(EnvBatch& self, const Bytes& rows) {
+py::tuple Look(EnvBatch& self, const std::optional<Bytes>& rows) {
+  const ViewArrays* seen = nullptr;
+  std::optional<ViewArrays> arrays;
+  std::optional<Bytes> aligned;
+  const std::byte* slab = self.batch.row(0);
+  std::size_t n = self.batch.num_rows();
+  if (rows) {
+    aligned = Aligned(*rows);
+    slab = reinterpret_cast<const std::byte*>(aligned->data());
+    n = static_cast<std::size_t>(rows->shape(0));
+  }
+  seen = &arrays.emplace(self.batch.kernel(), n, self.sight);
+  {
+    const py::gil_scoped_release release;
+    self.batch.Look(slab, n, seen->pointers());
+  }
+  return seen->AsTuple();
+}
+
+py::array Pictures(EnvBatch& self, const Bytes& rows, int size) {
   const Bytes aligned = Aligned(rows);
-  const auto n = static_cast<std::size_t>(rows.shape(0));
-  py::array obs = NewObs(self.batch.kernel().spec(), n);
-  const auto* slab = reinterpret_cast<const std::byte*>(aligned.data());
-  void* out = obs.mutable_data();
+  const auto n = rows.shape(0);
+  py::array_t<std::uint8_t> out(std::vector<py::ssize_t>{n, size, size, 3});
+  const View view{.picture = out.mutable_data(), .picture_size = size};
   const py::gil_scoped_release release;
-  self.batch.ObserveRows(slab, n, out);
-  return obs;
+  self.batch.Look(reinterpret_cast<const std::byte*>(aligned.data()), static_cast<std::size_t>(n),
+                  view);
+  return out;
 }
 
 py::dict GetState(const EnvBatch& self, std::size_t i) {
@@ -233,13 +180,27 @@ Seeds RowSeeds(const EnvBatch& self) {
   return out;
 }
 
+py::list DescribeFields(const Kernel& kernel) {
+  py::list out;
+  for (const ObsField& field : kernel.obs_fields()) {
+    py::dict facts;
+    facts["name"] = field.name;
+    facts["shape"] = py::tuple(py::cast(field.shape));
+    facts["dtype"] = DtypeOf(field.dtype);
+    facts["low"] = field.low;
+    facts["high"] = field.high;
+    facts["nvec"] = field.nvec;
+    out.append(facts);
+  }
+  return out;
+}
+
 py::dict Describe(const EnvBatch& self) {
-  const EnvSpec& spec = self.batch.kernel().spec();
+  const Kernel& kernel = self.batch.kernel();
+  const EnvSpec& spec = kernel.spec();
   py::dict out;
-  out["obs_shape"] = py::tuple(py::cast(spec.obs_shape));
-  out["obs_dtype"] = DtypeOf(spec.obs_dtype);
-  out["obs_low"] = spec.obs_low;
-  out["obs_high"] = spec.obs_high;
+  out["obs_fields"] = DescribeFields(kernel);
+  out["obs_is_single"] = spec.obs_fields.empty();
   out["action_nvec"] = spec.action_nvec;
   out["action_is_scalar"] = spec.action_is_scalar;
   out["action_low"] = spec.action_low;
@@ -249,8 +210,12 @@ py::dict Describe(const EnvBatch& self) {
   out["event_rows"] = spec.event_rows;
   out["signal_names"] = py::tuple(py::cast(spec.signal_names));
   out["signal_widths"] = py::tuple(py::cast(spec.signal_widths));
+  out["num_players"] = spec.num_players;
+  out["has_action_mask"] = kernel.can().action_mask;
+  out["has_to_play"] = kernel.can().to_play;
+  out["has_pictures"] = kernel.can().pictures;
   out["keywords"] = self.keywords;
-  out["row_bytes"] = self.batch.kernel().row_bytes();
+  out["row_bytes"] = kernel.row_bytes();
   return out;
 }
 
@@ -267,17 +232,19 @@ void BindVec(py::module_& m) {
       "Return the native environments: id -> one line of what it is.");
   py::class_<EnvBatch>(m, "EnvBatch", "Rows of one environment, stepped over a thread pool.")
       .def(py::init(&Make), py::arg("id"), py::arg("num_envs"), py::arg("num_threads"),
-           py::arg("mode"), py::arg("events"), py::arg("copy"), py::arg("kwargs"))
+           py::arg("mode"), py::arg("events"), py::arg("copy"), py::arg("picture_size"),
+           py::arg("kwargs"))
       .def("describe", &Describe, "Return shapes, bounds, names and sizes.")
       .def("reset", &Reset, py::arg("seeds"), py::arg("seeded"), py::arg("mask"),
-           py::arg("entropy"), "Reset rows; return the observation of every row.")
+           py::arg("entropy"), "Reset rows; return what is to be seen of every row.")
       .def("step", &Step, py::arg("actions"), "Step every row once.")
       .def("read", &Read, py::arg("index"), "Return a copy of rows as bytes.")
       .def("write", &Write, py::arg("rows"), py::arg("index"), "Overwrite rows by bytes.")
       .def("step_rows", &StepRows, py::arg("rows"), py::arg("actions"),
            "Step rows that are not in the batch.")
-      .def("observe_rows", &ObserveRows, py::arg("rows"),
-           "Return the observations of rows that are not in the batch.")
+      .def("look", &Look, py::arg("rows"),
+           "Return what is to be seen of the batch, or of rows that are not in it.")
+      .def("pictures", &Pictures, py::arg("rows"), py::arg("size"), "Return pictures of rows.")
       .def("get_state", &GetState, py::arg("row"), "Return a row's state in readable form.")
       .def("set_state", &SetState, py::arg("row"), py::arg("state"),
            "Set a row's state from what get_state returned.")

@@ -13,12 +13,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "kwargs.h"
 #include "module.h"
+#include "outputs.h"
 #include "vec/batch.h"
 
 namespace rollout::bindings {
@@ -60,9 +62,10 @@ struct EnvBatch {
   std::map<std::string, std::string> keywords;  // Kwargs::resolved
   Batch batch;
   Autoreset mode;
-  bool events;                     // whether step reports events
-  bool copy;                       // whether step makes new output arrays
-  std::vector<py::array> outputs;  // kept between steps when copy is false
+  Sight sight;
+  bool events;                        // whether step reports events
+  bool copy;                          // whether step makes new output arrays
+  std::optional<StepArrays> outputs;  // kept between steps when copy is false
 
   // Params and State of row i, for functions that one environment adds; TypeError for another's
   // batch.

@@ -100,6 +100,8 @@ struct EnvSpec {
 //     static int ToPlay(const Params&, const State&);
 //     // a picture, [size, size, 3] of RGB bytes, the same for the same state
 //     static void Render(const Params&, const State&, int size, std::uint8_t* rgb);
+//     // where a state's size is known only at run time (plug-ins); State is its first bytes
+//     static std::size_t StateBytes(const Params&);
 template <class E>
 concept Environment =
     std::is_trivially_copyable_v<typename E::State> &&

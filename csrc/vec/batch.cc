@@ -1,5 +1,6 @@
 #include "vec/batch.h"
 
+#include <atomic>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -23,28 +24,41 @@ Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num
 
 void Batch::Free::operator()(std::byte* slab) const { ::operator delete[](slab, kSlabAlignment); }
 
-void Batch::Reset(const ResetRequest& request, void* obs) {
+void Batch::Reset(const ResetRequest& request, const View& view) {
   pool_.ParallelFor(num_rows_, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
-    kernel_->Reset(slab_.get(), request, obs, begin, end);
+    kernel_->Reset(slab_.get(), request, view, begin, end);
   });
 }
 
-void Batch::Step(const void* actions, Autoreset mode, const StepOutputs& out) {
-  pool_.ParallelFor(num_rows_, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
-    kernel_->Step(slab_.get(), actions, mode, out, begin, end);
-  });
-}
-
-void Batch::StepRows(std::byte* slab, std::size_t n, const void* actions, const StepOutputs& out) {
+std::int64_t Batch::Step(std::byte* slab, std::size_t n, const void* actions, Autoreset mode,
+                         const StepOutputs& out) {
+  if (kernel_->can().legality) {
+    const std::int64_t illegal = FirstIllegal(slab, n, actions);
+    if (illegal >= 0) return illegal;
+  }
   pool_.ParallelFor(n, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
-    kernel_->Step(slab, actions, Autoreset::kDisabled, out, begin, end);
+    kernel_->Step(slab, actions, mode, out, begin, end);
+  });
+  return -1;
+}
+
+void Batch::Look(const std::byte* slab, std::size_t n, const View& view) {
+  pool_.ParallelFor(n, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
+    kernel_->Look(slab, view, begin, end);
   });
 }
 
-void Batch::ObserveRows(const std::byte* slab, std::size_t n, void* obs) {
+std::int64_t Batch::FirstIllegal(const std::byte* slab, std::size_t n, const void* actions) {
+  std::atomic<std::size_t> first{n};
   pool_.ParallelFor(n, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
-    kernel_->Observe(slab, obs, begin, end);
+    const std::size_t found = kernel_->FirstIllegal(slab, actions, begin, end);
+    if (found == end) return;
+    std::size_t now = first.load(std::memory_order_relaxed);
+    while (found < now && !first.compare_exchange_weak(now, found)) {
+    }
   });
+  const std::size_t row = first.load(std::memory_order_relaxed);
+  return row == n ? -1 : static_cast<std::int64_t>(row);
 }
 
 void Batch::Read(std::span<const std::int64_t> index, std::byte* to) const {

@@ -26,14 +26,14 @@ class Batch {
   std::byte* row(std::size_t i) { return slab_.get() + i * kernel_->row_bytes(); }
   const std::byte* row(std::size_t i) const { return slab_.get() + i * kernel_->row_bytes(); }
 
-  // Resets rows as asked; writes the observation of every row.
-  void Reset(const ResetRequest& request, void* obs);
-  void Step(const void* actions, Autoreset mode, const StepOutputs& out);
+  // Resets rows as asked; shows every row.
+  void Reset(const ResetRequest& request, const View& view);
 
-  // The same for n rows outside the batch, in place; a row that has ended stays as it is. Slabs are
-  // aligned to kRowAlignment.
-  void StepRows(std::byte* slab, std::size_t n, const void* actions, const StepOutputs& out);
-  void ObserveRows(const std::byte* slab, std::size_t n, void* obs);
+  // Steps n rows of a slab in place: the batch's own from row(0), or any aligned to kRowAlignment.
+  // The first row that may not take its action is returned, and then none was stepped; else -1.
+  std::int64_t Step(std::byte* slab, std::size_t n, const void* actions, Autoreset mode,
+                    const StepOutputs& out);
+  void Look(const std::byte* slab, std::size_t n, const View& view);
 
   // Copies rows out of and into the batch, row index[k] being the k-th; bytes are packed.
   void Read(std::span<const std::int64_t> index, std::byte* to) const;
@@ -44,6 +44,8 @@ class Batch {
   std::int64_t FirstEnded() const;
 
  private:
+  std::int64_t FirstIllegal(const std::byte* slab, std::size_t n, const void* actions);
+
   struct Free {
     void operator()(std::byte* slab) const;
   };

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "envs/env.h"
 
@@ -21,12 +22,16 @@ namespace rollout {
 // What happens to a row whose episode has ended, when it is stepped.
 enum class Autoreset : int {
   kNextStep = 0,  // the next step resets it, ignoring the action
-  kSameStep = 1,  // it is reset at once; the last observation goes to final_obs
+  kSameStep = 1,  // it is reset at once; how it ended goes to final_view
   kDisabled = 2,  // it stays as it is: reward 0, the same ends again
 };
 
 // Rows start at multiples of this; no State asks for more.
 constexpr std::size_t kRowAlignment = 16;
+
+constexpr std::size_t AlignUp(std::size_t bytes, std::size_t alignment) {
+  return (bytes + alignment - 1) / alignment * alignment;
+}
 
 struct RowHeader {
   std::uint64_t seed = 0;
@@ -41,16 +46,25 @@ struct RowHeader {
 };
 static_assert(sizeof(RowHeader) == 24);
 
-// One slab a field, row i of a chunk at element i. A null pointer means "not requested".
+// What is to be seen of rows, one slab a part, row i of a chunk at element i. A null pointer means
+// "not wanted" and costs nothing.
+struct View {
+  void* const* obs = nullptr;          // a slab for each of the kernel's obs_fields
+  std::int8_t* action_mask = nullptr;  // [mask_size]
+  std::int64_t* to_play = nullptr;
+  std::uint8_t* picture = nullptr;  // [picture_size, picture_size, 3]
+  int picture_size = 0;             // in pixels
+};
+
 struct StepOutputs {
-  void* obs = nullptr;
+  View view;
   double* reward = nullptr;
   bool* terminated = nullptr;
   bool* truncated = nullptr;
   std::uint8_t* events = nullptr;
   float* signals = nullptr;
-  bool* stepped = nullptr;    // false where the row was reset instead (or stays ended)
-  void* final_obs = nullptr;  // needed by kSameStep; written only where an episode ended
+  bool* stepped = nullptr;  // false where the row was reset instead (or stays ended)
+  View final_view;          // for kSameStep; written only where an episode ended
 };
 
 struct ResetRequest {
@@ -60,45 +74,64 @@ struct ResetRequest {
   std::uint64_t entropy = 0;             // seeds a row that never had a seed: entropy + row
 };
 
+// What an environment can do beyond stepping.
+struct Abilities {
+  bool action_mask = false;  // E::LegalActions
+  bool legality = false;     // E::IsLegal
+  bool to_play = false;      // E::ToPlay
+  bool pictures = false;     // E::Render
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
   const EnvSpec& spec() const { return spec_; }
+  const Abilities& can() const { return can_; }
   std::size_t row_bytes() const { return row_bytes_; }
-  std::size_t grain() const { return grain_; }          // rows a chunk when threads share the work
-  std::size_t obs_size() const { return obs_size_; }    // elements a row
-  std::size_t obs_bytes() const { return obs_bytes_; }  // bytes a row
+  std::size_t grain() const { return grain_; }  // rows a chunk when threads share the work
+
+  // The arrays of an observation: the spec's fields, or its single array as one without a name.
+  const std::vector<ObsField>& obs_fields() const { return obs_fields_; }
+  std::size_t obs_bytes(std::size_t field) const { return obs_bytes_[field]; }  // a row's
+  // Elements a row.
   std::size_t action_size() const { return action_size_; }
   std::size_t event_size() const { return event_size_; }
   std::size_t signal_size() const { return signal_size_; }
+  std::size_t mask_size() const { return mask_size_; }
 
   static RowHeader& Header(std::byte* row) { return *reinterpret_cast<RowHeader*>(row); }
   static const RowHeader& Header(const std::byte* row) {
     return *reinterpret_cast<const RowHeader*>(row);
   }
 
-  // All three work on rows [begin, end) of a slab and of the outputs.
-  virtual void Reset(std::byte* slab, const ResetRequest& request, void* obs, std::size_t begin,
-                     std::size_t end) const = 0;
+  // All of these work on rows [begin, end) of a slab and of the outputs.
+  virtual void Reset(std::byte* slab, const ResetRequest& request, const View& view,
+                     std::size_t begin, std::size_t end) const = 0;
   virtual void Step(std::byte* slab, const void* actions, Autoreset mode, const StepOutputs& out,
                     std::size_t begin, std::size_t end) const = 0;
-  virtual void Observe(const std::byte* slab, void* obs, std::size_t begin,
-                       std::size_t end) const = 0;
+  virtual void Look(const std::byte* slab, const View& view, std::size_t begin,
+                    std::size_t end) const = 0;
+  // The first row that may not take its action; `end` if there is none. Rows that have ended may.
+  virtual std::size_t FirstIllegal(const std::byte* slab, const void* actions, std::size_t begin,
+                                   std::size_t end) const = 0;
 
  protected:
-  Kernel(EnvSpec spec, std::size_t row_bytes, std::size_t grain, std::size_t obs_element_bytes);
+  // obs_struct_bytes: sizeof(E::Obs) where that is a struct of fields, else 0. Throws
+  // std::invalid_argument for a spec that contradicts itself.
+  Kernel(EnvSpec spec, Abilities can, std::size_t row_bytes, std::size_t grain,
+         std::size_t obs_struct_bytes);
+
+  // Copies the fields of one observation to row i of their slabs.
+  void Scatter(const void* obs, void* const* slabs, std::size_t i) const;
 
  private:
   EnvSpec spec_;
-  std::size_t row_bytes_, grain_, obs_size_, obs_bytes_, action_size_, event_size_, signal_size_;
+  Abilities can_;
+  std::size_t row_bytes_, grain_;
+  std::vector<ObsField> obs_fields_;
+  std::vector<std::size_t> obs_bytes_;
+  std::size_t action_size_, event_size_, signal_size_, mask_size_;
 };
-
-// An environment may offer StepMany: the same bits as Step for n rows at once, without key or
-// extras.
-template <class E>
-concept StepsMany = requires(const typename E::Params& params, typename E::State* const* states,
-                             const typename E::Action* const* actions, Outcome* outcomes,
-                             std::size_t n) { E::StepMany(params, states, actions, outcomes, n); };
 
 template <Environment E>
 class KernelOf final : public Kernel {
@@ -107,43 +140,39 @@ class KernelOf final : public Kernel {
   using State = typename E::State;
   using Action = typename E::Action;
   using Obs = typename E::Obs;
-
-  struct Row {
-    RowHeader header;
-    State state;
-  };
-  static_assert(alignof(Row) <= kRowAlignment);
+  static_assert(alignof(State) <= kRowAlignment);
 
   explicit KernelOf(Params params)
-      : Kernel(E::Describe(params), sizeof(Row), Grain(), sizeof(Obs)),
+      : Kernel(E::Describe(params), Can(), AlignUp(kStateAt + StateBytes(params), kRowAlignment),
+               Grain(), kFields ? sizeof(Obs) : 0),
         params_(std::move(params)) {}
 
   const Params& params() const { return params_; }
-  static State& StateOf(std::byte* row) { return reinterpret_cast<Row*>(row)->state; }
+  static State& StateOf(std::byte* row) { return *reinterpret_cast<State*>(row + kStateAt); }
   static const State& StateOf(const std::byte* row) {
-    return reinterpret_cast<const Row*>(row)->state;
+    return *reinterpret_cast<const State*>(row + kStateAt);
   }
 
-  void Reset(std::byte* slab, const ResetRequest& request, void* obs, std::size_t begin,
+  void Reset(std::byte* slab, const ResetRequest& request, const View& view, std::size_t begin,
              std::size_t end) const override {
-    Row* rows = reinterpret_cast<Row*>(slab);
     for (std::size_t i = begin; i < end; ++i) {
+      std::byte* const row = slab + i * row_bytes();
       if (request.mask == nullptr || request.mask[i]) {
-        RowHeader& header = rows[i].header;
+        RowHeader& header = Header(row);
         const bool given =
             request.seeds != nullptr && (request.seeded == nullptr || request.seeded[i]);
         const bool reseeded = given || !header.begun;
         if (reseeded) header.seed = given ? request.seeds[i] : request.entropy + i;
-        Begin(rows[i], reseeded);
+        Begin(row, reseeded);
       }
-      E::Observe(params_, std::as_const(rows[i].state), ObsRow(obs, i));
+      LookAt(row, view, i);
     }
   }
 
   void Step(std::byte* slab, const void* actions, Autoreset mode, const StepOutputs& out,
             std::size_t begin, std::size_t end) const override {
-    Row* rows = reinterpret_cast<Row*>(slab);
     constexpr std::size_t kBlock = 64;
+    std::byte* rows[kBlock];
     State* states[kBlock];
     const Action* acts[kBlock];
     std::size_t index[kBlock];
@@ -156,41 +185,73 @@ class KernelOf final : public Kernel {
       // rows whose episode has ended need no step; gather the others
       std::size_t live = 0;
       for (std::size_t i = start; i < stop; ++i) {
-        if (rows[i].header.ended()) {
-          PassEnded(rows[i], mode, out, i);
+        std::byte* const row = slab + i * row_bytes();
+        if (Header(row).ended()) {
+          PassEnded(row, mode, out, i);
           continue;
         }
-        states[live] = &rows[i].state;
-        acts[live] = static_cast<const Action*>(actions) + i * action_size();
+        rows[live] = row;
+        states[live] = &StateOf(row);
+        acts[live] = ActionOf(actions, i);
         index[live++] = i;
       }
 
       bool stepped = false;
-      if constexpr (StepsMany<E>) {
+      if constexpr (kStepsMany) {
         E::StepMany(params_, states, acts, outcomes, live);
         stepped = true;
       }
       for (std::size_t k = 0; k < live; ++k) {
-        Row& row = rows[index[k]];
-        ++row.header.step;
+        RowHeader& header = Header(rows[k]);
+        ++header.step;
         if (!stepped) {
-          outcomes[k] =
-              E::Step(params_, row.state, acts[k], Key(row.header), Extras(out, index[k]));
+          outcomes[k] = E::Step(params_, *states[k], acts[k], Key(header), Extras(out, index[k]));
         }
-        Finish(row, outcomes[k], mode, out, index[k]);
+        Finish(rows[k], outcomes[k], mode, out, index[k]);
       }
     }
   }
 
-  void Observe(const std::byte* slab, void* obs, std::size_t begin,
-               std::size_t end) const override {
-    const Row* rows = reinterpret_cast<const Row*>(slab);
-    for (std::size_t i = begin; i < end; ++i) {
-      E::Observe(params_, rows[i].state, ObsRow(obs, i));
+  void Look(const std::byte* slab, const View& view, std::size_t begin,
+            std::size_t end) const override {
+    for (std::size_t i = begin; i < end; ++i) LookAt(slab + i * row_bytes(), view, i);
+  }
+
+  std::size_t FirstIllegal(const std::byte* slab, const void* actions, std::size_t begin,
+                           std::size_t end) const override {
+    if constexpr (kLegality) {
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::byte* const row = slab + i * row_bytes();
+        if (Header(row).ended()) continue;
+        if (!E::IsLegal(params_, StateOf(row), ActionOf(actions, i))) return i;
+      }
     }
+    return end;
   }
 
  private:
+  static constexpr std::size_t kStateAt = AlignUp(sizeof(RowHeader), alignof(State));
+  static constexpr bool kFields = std::is_class_v<Obs>;
+  static constexpr bool kStepsMany = requires(
+      const Params& params, State* const* states, const Action* const* actions, Outcome* outcomes,
+      std::size_t n) { E::StepMany(params, states, actions, outcomes, n); };
+  static constexpr bool kMask =
+      requires(const Params& params, const State& state, std::int8_t* mask) {
+        E::LegalActions(params, state, mask);
+      };
+  static constexpr bool kLegality =
+      requires(const Params& params, const State& state, const Action* action) {
+        E::IsLegal(params, state, action);
+      };
+  static constexpr bool kTurns =
+      requires(const Params& params, const State& state) { E::ToPlay(params, state); };
+  static constexpr bool kPictures =
+      requires(const Params& params, const State& state, std::uint8_t* rgb) {
+        E::Render(params, state, 64, rgb);
+      };
+
+  static constexpr Abilities Can() { return {kMask, kLegality, kTurns, kPictures}; }
+
   static constexpr std::size_t Grain() {
     if constexpr (requires { E::kGrainRows; }) {
       return E::kGrainRows;
@@ -199,11 +260,21 @@ class KernelOf final : public Kernel {
     }
   }
 
+  static std::size_t StateBytes([[maybe_unused]] const Params& params) {
+    if constexpr (requires { E::StateBytes(params); }) {
+      return E::StateBytes(params);
+    } else {
+      return sizeof(State);
+    }
+  }
+
   static StepKey Key(const RowHeader& header) {
     return {header.seed, header.episode, header.step, false};
   }
 
-  Obs* ObsRow(void* obs, std::size_t i) const { return static_cast<Obs*>(obs) + i * obs_size(); }
+  const Action* ActionOf(const void* actions, std::size_t i) const {
+    return static_cast<const Action*>(actions) + i * action_size();
+  }
 
   StepExtras Extras(const StepOutputs& out, std::size_t i) const {
     return {out.events == nullptr ? nullptr : out.events + i * event_size(),
@@ -221,29 +292,30 @@ class KernelOf final : public Kernel {
   }
 
   // starts an episode: the first of its seed, or the one after the last
-  void Begin(Row& row, bool reseeded) const {
-    RowHeader& header = row.header;
+  void Begin(std::byte* row, bool reseeded) const {
+    RowHeader& header = Header(row);
     header.episode = reseeded ? 0 : header.episode + 1;
     header.step = 0;
     header.begun = 1;
     header.terminated = header.truncated = 0;
     StepKey key = Key(header);
     key.reseeded = reseeded;
-    E::Reset(params_, row.state, key);
+    E::Reset(params_, StateOf(row), key);
   }
 
-  void PassEnded(Row& row, Autoreset mode, const StepOutputs& out, std::size_t i) const {
+  void PassEnded(std::byte* row, Autoreset mode, const StepOutputs& out, std::size_t i) const {
     if (mode != Autoreset::kDisabled) Begin(row, false);
+    const RowHeader& header = Header(row);
     if (out.stepped != nullptr) out.stepped[i] = false;
     out.reward[i] = 0.0;
-    out.terminated[i] = row.header.terminated != 0;
-    out.truncated[i] = row.header.truncated != 0;
-    E::Observe(params_, std::as_const(row.state), ObsRow(out.obs, i));
+    out.terminated[i] = header.terminated != 0;
+    out.truncated[i] = header.truncated != 0;
+    LookAt(row, out.view, i);
   }
 
-  void Finish(Row& row, const Outcome& outcome, Autoreset mode, const StepOutputs& out,
+  void Finish(std::byte* row, const Outcome& outcome, Autoreset mode, const StepOutputs& out,
               std::size_t i) const {
-    RowHeader& header = row.header;
+    RowHeader& header = Header(row);
     const std::int64_t limit = spec().max_episode_steps;
     header.terminated = outcome.terminated;
     header.truncated = limit > 0 && header.step >= limit;
@@ -252,10 +324,38 @@ class KernelOf final : public Kernel {
     out.terminated[i] = header.terminated != 0;
     out.truncated[i] = header.truncated != 0;
     if (mode == Autoreset::kSameStep && header.ended()) {
-      E::Observe(params_, std::as_const(row.state), ObsRow(out.final_obs, i));
+      LookAt(row, out.final_view, i);
       Begin(row, false);
     }
-    E::Observe(params_, std::as_const(row.state), ObsRow(out.obs, i));
+    LookAt(row, out.view, i);
+  }
+
+  void LookAt(const std::byte* row, const View& view, std::size_t i) const {
+    const State& state = StateOf(row);
+    if (view.obs != nullptr) {
+      if constexpr (kFields) {
+        Obs all;
+        E::Observe(params_, state, &all);
+        Scatter(&all, view.obs, i);
+      } else {
+        auto* const to = static_cast<std::byte*>(view.obs[0]) + i * obs_bytes(0);
+        E::Observe(params_, state, reinterpret_cast<Obs*>(to));
+      }
+    }
+    if constexpr (kMask) {
+      if (view.action_mask != nullptr) {
+        E::LegalActions(params_, state, view.action_mask + i * mask_size());
+      }
+    }
+    if constexpr (kTurns) {
+      if (view.to_play != nullptr) view.to_play[i] = E::ToPlay(params_, state);
+    }
+    if constexpr (kPictures) {
+      if (view.picture != nullptr) {
+        const auto size = static_cast<std::size_t>(view.picture_size);
+        E::Render(params_, state, view.picture_size, view.picture + i * size * size * 3);
+      }
+    }
   }
 
   const Params params_;

@@ -60,6 +60,8 @@ class EnvSpec:
     max_episode_steps: int
     event_names: tuple[str, ...]
     event_rows: int
+    num_players: int
+    has_pictures: bool
 
 
 def spec(id: str) -> EnvSpec:
@@ -74,6 +76,8 @@ def spec(id: str) -> EnvSpec:
         env.max_episode_steps,
         env.event_names,
         env.event_rows,
+        env.num_players,
+        env.has_pictures,
     )
 
 

@@ -118,22 +118,39 @@ def _digest(head: bytes, body: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What is to be seen of R worlds.
+
+    obs:         [R, *observation shape], or a dict or a tuple of such arrays.
+    action_mask: [R, A] int8, 1 where an action is legal now; None where all are, always.
+    to_play:     [R] int64, whose turn it is; None where nobody takes turns.
+    """
+
+    obs: Any
+    action_mask: NDArray[np.int8] | None
+    to_play: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StepFrom:
     """What one step from a snapshot gave. R rows, E events, as `VectorEnv.step` has them.
 
     snapshot:   the worlds after the step.
-    obs:        [R, *observation shape].
+    obs:        [R, *observation shape], or a dict or a tuple of such arrays.
     reward:     [R] float64.
     terminated: [R] bool.
     truncated:  [R] bool.
     events:     [R, event_rows, E] uint8 (no event_rows axis when there is one), or None.
     signals:    name -> [R, width] float32.
+    action_mask, to_play: of the worlds after the step, as in View.
     """
 
     snapshot: Snapshot
-    obs: NDArray[Any]
+    obs: Any
     reward: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
     events: NDArray[np.uint8] | None
     signals: dict[str, NDArray[np.float32]]
+    action_mask: NDArray[np.int8] | None = None
+    to_play: NDArray[np.int64] | None = None

@@ -10,14 +10,15 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from rollout import _native
-from rollout.envs.snapshot import Snapshot, StepFrom
+from rollout.envs import infos as info_fields
+from rollout.envs.snapshot import Snapshot, StepFrom, View
+from rollout.envs.spaces import action_space, observation_space
 
 MODES = {
     "next_step": AutoresetMode.NEXT_STEP,
@@ -41,12 +42,18 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             `event_names` in that step (no event_rows axis when there is one row).
     copy:   whether `step` returns new arrays. With False it returns the same arrays each time and
             overwrites them, which saves their allocation.
+    render_obs:  observations are pictures, uint8 [n, render_size, render_size, 3], for the
+                 environments that can draw themselves.
+    render_size: pixels a side, of those and of `render`'s.
+    render_mode: "rgb_array" for `render`, or None.
 
     Signals of an environment (such as a shaped reward) are always in infos, float32 [n, width].
+    So are, from `reset` on, in games "action_mask", int8 [n, A] (1 where an action is legal now)
+    and "to_play", int64 [n] (whose turn it is).
     Rewards are float64 [n], flags bool [n]. One caller at a time; different envs are independent.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  (gymnasium's declaration)
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012  (gymnasium's)
     # what get_attr and call may ask of a row
     row_attributes: ClassVar[tuple[str, ...]] = ("state", "np_random_seed")
 
@@ -59,6 +66,9 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         autoreset_mode: str | AutoresetMode = "next_step",
         events: bool = False,
         copy: bool = True,
+        render_obs: bool = False,
+        render_size: int = 64,
+        render_mode: str | None = None,
         **kwargs: Any,
     ) -> None:
         mode = _parse_mode(autoreset_mode)
@@ -75,6 +85,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             NATIVE_MODES[mode],
             events,
             copy,
+            _picture_size("render_size", render_size) if render_obs else 0,
             self.native_kwargs(kwargs),
         )
         self._begun = False
@@ -84,6 +95,14 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.metadata = {**self.metadata, "autoreset_mode": mode}
 
         facts = self._batch.describe()
+        self.has_pictures = facts["has_pictures"]
+        self._require_pictures("render_obs", render_obs)
+        self._require_pictures("render_mode", render_mode is not None)
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode: expected 'rgb_array' or None, got {render_mode!r}")
+        self.render_mode = render_mode
+        self.render_size = _picture_size("render_size", render_size)
+        self.num_players = facts["num_players"]
         self.keywords = facts["keywords"]
         identity = (id, sorted(self.keywords.items()), facts["row_bytes"])
         self.row_bytes = facts["row_bytes"]
@@ -95,8 +114,10 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         for name, width in zip(facts["signal_names"], facts["signal_widths"], strict=True):
             start = max((part.stop for part in self._signals.values()), default=0)
             self._signals[name] = slice(start, start + width)
-        self.single_observation_space = _observation_space(facts)
-        self.single_action_space = _action_space(facts)
+        self.single_observation_space = observation_space(
+            facts, self.render_size if render_obs else 0
+        )
+        self.single_action_space = action_space(facts)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
@@ -117,15 +138,17 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                  own stream; None goes on in all rows (one never seeded takes a random seed).
         options: {"reset_mask": bool [n]} resets just the rows that are True.
 
-        Returns the observations of all rows and an empty infos.
+        Returns the observations of all rows, and infos with their action masks and turns in games.
         Raises ValueError or TypeError for a seed or a mask that does not fit.
         """
         batch = self._open()
         seeds, seeded = self._parse_seeds(seed)
         mask = self._parse_options(options)
-        obs = batch.reset(seeds, seeded, mask, secrets.randbits(64))
+        obs, action_mask, to_play = batch.reset(seeds, seeded, mask, secrets.randbits(64))
         self._begun = self._begun or mask is None
-        return obs, {}
+        infos: dict[str, Any] = {}
+        self._add_view(infos, action_mask, to_play)
+        return obs, infos
 
     def step(self, actions: ArrayLike) -> Step:
         """Step every row once.
@@ -143,14 +166,17 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 'reset it with reset(options={"reset_mask": terminations | truncations})'
             )
         out = batch.step(actions)
-        obs, reward, terminated, truncated, events, signals, stepped, final_obs = out
+        obs, reward, terminated, truncated, events, signals, stepped, mask, to_play, final = out
         infos: dict[str, Any] = {}
         if stepped is not None:
-            _add(infos, self._fields(events, signals), stepped)
-        if final_obs is not None:
+            info_fields.add(infos, self._fields(events, signals), stepped)
+        if final is not None:
             ended = terminated | truncated
             if ended.any():
-                _move_to_final(infos, final_obs, ended)
+                last, last_mask, last_to_play = final
+                fields = {"action_mask": last_mask, "to_play": last_to_play}
+                info_fields.move_to_final(infos, last, fields, ended)
+        self._add_view(infos, mask, to_play)
         return obs, reward, terminated, truncated, infos
 
     def snapshot(self, rows: ArrayLike | None = None) -> Snapshot:
@@ -190,16 +216,53 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._require(snapshot)
         data = snapshot.data if rows is None else snapshot[rows].data
         data, out = batch.step_rows(data, actions)
-        obs, reward, terminated, truncated, events, signals, _, _ = out
+        obs, reward, terminated, truncated, events, signals, _, mask, to_play, _ = out
         named = {} if signals is None else self._fields(None, signals)
         after = Snapshot(self.env_id, self.fingerprint, data)
-        return StepFrom(after, obs, reward, terminated, truncated, events, named)
+        return StepFrom(after, obs, reward, terminated, truncated, events, named, mask, to_play)
 
-    def observe(self, snapshot: Snapshot) -> Any:
-        """Return the observations of a snapshot's worlds, [R, *observation shape]."""
+    def observe(self, snapshot: Snapshot | None = None) -> Any:
+        """Return the observations of a snapshot's worlds (of the env by default), R rows."""
+        return self.view(snapshot).obs
+
+    def view(self, snapshot: Snapshot | None = None) -> View:
+        """Return what is to be seen of a snapshot's worlds, or of the env's own by default."""
+        if snapshot is None:
+            return View(*self._ready().look(None))
         batch = self._open()
         self._require(snapshot)
-        return batch.observe_rows(snapshot.data)
+        return View(*batch.look(snapshot.data))
+
+    def pictures(
+        self,
+        rows: ArrayLike | None = None,
+        *,
+        size: int | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> NDArray[np.uint8]:
+        """Draw worlds, RGB [R, size, size, 3].
+
+        rows:     which, of the env or of the snapshot; all by default.
+        size:     pixels a side; `render_size` by default.
+        snapshot: draw these worlds instead of the env's.
+
+        Raises ValueError for an environment that cannot draw itself.
+        """
+        self._require_pictures("pictures", True)
+        size = self.render_size if size is None else _picture_size("size", size)
+        if snapshot is None:
+            snapshot = self.snapshot(rows)
+        else:
+            self._require(snapshot)
+            snapshot = snapshot if rows is None else snapshot[rows]
+        return self._open().pictures(snapshot.data, size)
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """Return a picture of every row, RGB [render_size, render_size, 3]; gymnasium's way.
+
+        None without a render_mode.
+        """
+        return None if self.render_mode is None else tuple(self.pictures())
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Return an attribute of every row: "state" (readable dicts) or "np_random_seed"."""
@@ -260,6 +323,23 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def _require(self, snapshot: Snapshot) -> None:
         snapshot.require(self.env_id, self.fingerprint, self.row_bytes)
+
+    def _require_pictures(self, name: str, wanted: bool) -> None:
+        if wanted and not self.has_pictures:
+            raise ValueError(
+                f"{name}: {self.env_id} cannot draw itself; "
+                "rollout.envs.spec(id).has_pictures tells which environments can"
+            )
+
+    def _add_view(
+        self,
+        infos: dict[str, Any],
+        action_mask: NDArray[np.int8] | None,
+        to_play: NDArray[np.int64] | None,
+    ) -> None:
+        if action_mask is not None or to_play is not None:
+            every = np.ones(self.num_envs, np.bool_)
+            info_fields.add(infos, {"action_mask": action_mask, "to_play": to_play}, every)
 
     def _fields(
         self, events: NDArray[np.uint8] | None, signals: NDArray[np.float32] | None
@@ -323,33 +403,6 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return np.ascontiguousarray(mask)
 
 
-def _add(
-    infos: dict[str, Any], fields: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]
-) -> None:
-    """Add fields with their masks, as gymnasium lays infos out."""
-    for name, values in fields.items():
-        infos[name], infos[f"_{name}"] = values, mask.copy()
-
-
-def _move_to_final(
-    infos: dict[str, Any], final_obs: NDArray[Any], ended: NDArray[np.bool_]
-) -> None:
-    """Move what belongs to the episodes that ended in this step under the final_ keys."""
-    final_info: dict[str, Any] = {}
-    names = [name for name in infos if not name.startswith("_")]
-    for name in names:
-        last = infos[name].copy()
-        last[~ended] = 0
-        _add(final_info, {name: last}, ended)
-        infos[name][ended] = 0
-        infos[f"_{name}"] &= ~ended
-    rows = np.flatnonzero(ended)
-    boxes = np.full(len(ended), None, dtype=object)
-    for row, obs in zip(rows, final_obs[rows], strict=True):
-        boxes[row] = obs
-    infos.update(final_obs=boxes, _final_obs=ended, final_info=final_info, _final_info=ended.copy())
-
-
 def _parse_mode(mode: str | AutoresetMode) -> AutoresetMode:
     if isinstance(mode, AutoresetMode):
         return mode
@@ -365,29 +418,15 @@ def _positive(name: str, value: int) -> int:
     return int(value)
 
 
+def _picture_size(name: str, size: int) -> int:
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 8 <= size <= 1024:
+        raise ValueError(f"{name}: expected 8..1024 pixels a side, got {size!r}")
+    return int(size)
+
+
 def _seed(name: str, value: Any, limit: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name}: expected an integer, got {value!r}")
     if not 0 <= as_int(value) <= limit:
         raise ValueError(f"{name}: expected 0..{limit}, got {value}")
     return as_int(value)
-
-
-def _observation_space(facts: _native._EnvFacts) -> spaces.Space[Any]:
-    shape, dtype = facts["obs_shape"], facts["obs_dtype"]
-
-    def bound(values: list[float]) -> NDArray[Any]:
-        flat = np.array(values, np.float64).astype(dtype)
-        return np.broadcast_to(flat.reshape(shape if len(values) > 1 else ()), shape)
-
-    return spaces.Box(bound(facts["obs_low"]), bound(facts["obs_high"]), shape, dtype.type)
-
-
-def _action_space(facts: _native._EnvFacts) -> spaces.Space[Any]:
-    choices = facts["action_nvec"]
-    if not choices:
-        low, high = (np.array(facts[key], np.float32) for key in ("action_low", "action_high"))
-        return spaces.Box(low, high)
-    if facts["action_is_scalar"]:
-        return spaces.Discrete(choices[0])
-    return spaces.MultiDiscrete(choices)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from gymnasium.spaces import Discrete
+from random_play import actions_for, chances
 
 from rollout import _native
 from rollout.envs import Snapshot, VectorEnv, list_envs, make_vec
@@ -14,23 +14,23 @@ ROWS, STEPS, SEED = 600, 40, 11  # more than two chunks of every environment
 IDS = list_envs()
 
 
-def tape(env: VectorEnv) -> np.ndarray:
-    """Actions [STEPS, ROWS, ...] for any env of this kind."""
-    space = env.single_action_space
-    rng = np.random.default_rng(1)
-    if isinstance(space, Discrete):
-        return rng.integers(0, space.n, (STEPS, ROWS))
-    return rng.integers(0, space.nvec, (STEPS, ROWS, len(space.nvec)))
+def leaves(value: object) -> list[np.ndarray]:
+    """The arrays of an observation, of a dict or a tuple of them, in order of their names."""
+    if isinstance(value, dict):
+        return [value[name] for name in sorted(value)]
+    return list(value) if isinstance(value, tuple) else [value]
 
 
-def play(env: VectorEnv, actions: np.ndarray) -> list[bytes]:
-    """What each row saw, as bytes a row."""
+def play(env: VectorEnv, tape: np.ndarray) -> list[bytes]:
+    """What each row saw, as bytes a row; the tape is chances [steps, n, parts]."""
     logs: list[list[bytes]] = [[] for _ in range(env.num_envs)]
-    for action in actions:
-        obs, reward, terminated, truncated, infos = env.step(action)
+    mask = env.view().action_mask
+    for chance in tape:
+        step = env.step(actions_for(env, chance, mask))
+        mask, infos = step[4].get("action_mask"), step[4]
         extras = [infos[key] for key in sorted(infos) if key[0] != "_" and "final" not in key]
+        parts = [*leaves(step[0]), *step[1:4], *extras]
         for row, log in enumerate(logs):
-            parts = (obs, reward, terminated, truncated, *extras)
             log.append(b"".join(np.ascontiguousarray(part[row]).tobytes() for part in parts))
     return [b"".join(log) for log in logs]
 
@@ -40,43 +40,43 @@ def expected(request: pytest.FixtureRequest) -> tuple[str, np.ndarray, list[byte
     """The id, a tape, what each row saw on one thread, and where it ended."""
     env = make_vec(request.param, ROWS, num_threads=1, events=True)
     env.reset(seed=SEED)
-    actions = tape(env)
-    return request.param, actions, play(env, actions), env.snapshot()
+    tape = chances(env, STEPS)
+    return request.param, tape, play(env, tape), env.snapshot()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_threads_and_pauses(
     threads: int, expected: tuple[str, np.ndarray, list[bytes], Snapshot]
 ) -> None:
-    id, actions, seen, end = expected
+    id, tape, seen, end = expected
     first = make_vec(id, ROWS, num_threads=threads, events=True)
     first.reset(seed=SEED)
-    early = play(first, actions[:17])
+    early = play(first, tape[:17])
     # go on in another env, through bytes
     second = make_vec(id, ROWS, num_threads=threads, events=True)
     second.restore(Snapshot.from_bytes(first.snapshot().to_bytes()))
-    late = play(second, actions[17:])
+    late = play(second, tape[17:])
     assert [a + b for a, b in zip(early, late, strict=True)] == seen
     assert second.snapshot() == end
 
 
 def test_company(expected: tuple[str, np.ndarray, list[bytes], Snapshot]) -> None:
-    id, actions, seen, end = expected
+    id, tape, seen, end = expected
     for rows in ([0], [599], [7, 3, 412], list(range(100, 171))):
         env = make_vec(id, len(rows), num_threads=2, events=True)
         env.reset(seed=[SEED + row for row in rows])
-        assert play(env, actions[:, rows]) == [seen[row] for row in rows]
+        assert play(env, tape[:, rows]) == [seen[row] for row in rows]
         assert env.snapshot() == end[rows]
 
 
 def test_simd_levels(expected: tuple[str, np.ndarray, list[bytes], Snapshot]) -> None:
-    id, actions, seen, end = expected
+    id, tape, seen, end = expected
     before = _native.simd_level()
     _native.set_simd_level("baseline")
     try:
         env = make_vec(id, ROWS, num_threads=2, events=True)
         env.reset(seed=SEED)
-        assert play(env, actions) == seen
+        assert play(env, tape) == seen
         assert env.snapshot() == end
     finally:
         _native.set_simd_level(before)
@@ -87,7 +87,8 @@ def test_step_from_is_step(id: str) -> None:
     """Without autoreset, stepping a snapshot is stepping the env, and touches nothing else."""
     env = make_vec(id, ROWS, num_threads=2, autoreset_mode="disabled", events=True)
     env.reset(seed=SEED)
-    for action in tape(env)[:8]:
+    for chance in chances(env, 8):
+        action = actions_for(env, chance, env.view().action_mask)
         before = env.snapshot()
         kept = before.data.copy()
         after = env.step_from(before, action)
@@ -96,8 +97,11 @@ def test_step_from_is_step(id: str) -> None:
 
         obs, reward, terminated, truncated, infos = env.step(action)
         assert after.snapshot == env.snapshot()
-        assert np.array_equal(after.obs, obs)
-        assert np.array_equal(env.observe(after.snapshot), obs)
+        for view in (after, env.view(after.snapshot), env.view()):
+            for ours, theirs in zip(leaves(view.obs), leaves(obs), strict=True):
+                assert np.array_equal(ours, theirs)
+            for name in ("action_mask", "to_play"):
+                assert np.array_equal(getattr(view, name), infos.get(name))
         assert np.array_equal(after.reward, reward)
         assert np.array_equal(after.terminated, terminated)
         assert np.array_equal(after.truncated, truncated)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_play import actions_for, chances
 
 from rollout.envs import Snapshot, VectorEnv, list_envs, make_vec
 
@@ -17,10 +18,13 @@ ROWS = 9
 def played(id: str = "CartPole-v1", steps: int = 12, **kwargs: object) -> VectorEnv:
     env = make_vec(id, ROWS, num_threads=1, **kwargs)
     env.reset(seed=3)
-    env.action_space.seed(3)
-    for _ in range(steps):
-        env.step(env.action_space.sample())
+    wander(env, steps)
     return env
+
+
+def wander(env: VectorEnv, steps: int = 1) -> None:
+    for chance in chances(env, steps):
+        env.step(actions_for(env, chance, env.view().action_mask))
 
 
 @pytest.mark.parametrize("id", list_envs())
@@ -39,7 +43,7 @@ def test_copies_are_the_same_worlds(id: str) -> None:
         assert other.data is not snapshot.data
     env.restore(snapshot)
     assert env.snapshot() == snapshot
-    env.step(env.action_space.sample())
+    wander(env)
     assert env.snapshot() != snapshot
 
 
@@ -48,8 +52,7 @@ def test_copies_are_the_same_worlds(id: str) -> None:
 def test_restoring_rows_touches_just_those(rows: list[int], steps: int) -> None:
     env = played()
     early = env.snapshot()
-    for _ in range(steps):
-        env.step(env.action_space.sample())
+    wander(env, steps)
     late = env.snapshot()
     env.restore(early[rows], rows)
     now = env.snapshot()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode
+from random_play import actions, chances
 
 import rollout
 from rollout.envs import list_envs, make_vec, spec
@@ -34,8 +35,9 @@ def test_gymnasium_makes_it_by_name(id: str) -> None:
     env = gymnasium.make_vec(f"rollout/{id}", num_envs=3, autoreset_mode="same_step", num_threads=1)
     obs, infos = env.reset(seed=1)
     assert env.observation_space.contains(obs)
-    assert infos == {}
-    obs, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+    assert {name for name in infos if name[0] != "_"} <= {"action_mask", "to_play"}
+    chance = chances(env, 1)[0]
+    obs, reward, terminated, truncated, _ = env.step(actions(env, chance, infos))
     assert env.observation_space.contains(obs)
     assert (reward.dtype, reward.shape) == (np.float64, (3,))
     assert (terminated.dtype, truncated.dtype) == (np.bool_, np.bool_)

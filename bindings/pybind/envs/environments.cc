@@ -5,6 +5,7 @@ namespace rollout::bindings {
 
 std::vector<EnvEntry> ClassicEntries();
 std::vector<EnvEntry> KitchenEntries();
+std::vector<EnvEntry> NimEntries();
 
 const std::vector<EnvEntry>& Environments() {
   static const std::vector<EnvEntry> entries = [] {
@@ -12,6 +13,7 @@ const std::vector<EnvEntry>& Environments() {
     for (const auto family : {
              ClassicEntries,
              KitchenEntries,
+             NimEntries,
          }) {
       for (EnvEntry& entry : family()) all.push_back(std::move(entry));
     }
