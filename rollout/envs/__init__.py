@@ -1,9 +1,20 @@
 """Native environments in batches: step, snapshot, branch."""
 
+from rollout.envs.check import check_vector_env
 from rollout.envs.registry import EnvSpec, list_envs, make_vec, register_with_gymnasium, spec
 from rollout.envs.snapshot import Snapshot, StepFrom, View
 from rollout.envs.vector_env import VectorEnv
 
-__all__ = ["EnvSpec", "Snapshot", "StepFrom", "VectorEnv", "View", "list_envs", "make_vec", "spec"]
+__all__ = [
+    "EnvSpec",
+    "Snapshot",
+    "StepFrom",
+    "VectorEnv",
+    "View",
+    "check_vector_env",
+    "list_envs",
+    "make_vec",
+    "spec",
+]
 
 register_with_gymnasium()

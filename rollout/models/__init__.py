@@ -1,6 +1,7 @@
 """World models: the protocol, models that follow it, and checks for any model."""
 
-from rollout.models.check import Report, check, measure
+from rollout.conformance import Report
+from rollout.models.check import check, measure
 from rollout.models.exact import ExactModel
 from rollout.models.hash_model import HashModel
 from rollout.models.noise import CounterNoise

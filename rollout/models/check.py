@@ -8,12 +8,12 @@ Needs no training and no data; takes well under a second for a small model.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from rollout.conformance import Item, Report
 from rollout.models._trial import (
     HORIZON,
     ROWS,
@@ -26,40 +26,6 @@ from rollout.models._trial import (
     watch_reads,
 )
 from rollout.models.protocol import Discrete, Fused, Rolls, WorldModel, row_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One question put to a model. passed is None when it does not apply."""
-
-    name: str
-    passed: bool | None
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What `check` found; `str(report)` is a table."""
-
-    model: str
-    items: tuple[Item, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no item failed."""
-        return not self.failures
-
-    @property
-    def failures(self) -> tuple[Item, ...]:
-        """The items that failed."""
-        return tuple(item for item in self.items if item.passed is False)
-
-    def __str__(self) -> str:
-        words = {True: "ok", False: "FAILED", None: "-"}
-        lines = [f"{words[i.passed]:>6}  {i.name:<16} {i.detail}".rstrip() for i in self.items]
-        return "\n".join(
-            [f"{self.model}: {len(self.failures)} of {len(self.items)} failed", *lines]
-        )
 
 
 def check(
@@ -86,10 +52,7 @@ def check(
             # what the first questions find wrong would only be found again, less clearly
             broken = any(item.passed is False for item in items[:_STRUCTURE])
             found = "skipped: not asked" if broken else question(trial)
-            skipped = found is not None and found.startswith("skipped: ")
-            name = question.__name__.strip("_").replace("_", " ")
-            passed = None if skipped else found is None
-            items.append(Item(name, passed, (found or "").removeprefix("skipped: ")))
+            items.append(Item.of(question.__name__.strip("_").replace("_", " "), found))
     return Report(type(model).__name__, tuple(items))
 
 
