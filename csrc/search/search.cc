@@ -120,7 +120,7 @@ bool Search::Run(const Outputs* outputs, std::span<const States> states) {
 // Rows a chunk needs to be worth handing to another thread. The costs are of the order that
 // benches/test_search.py shows; results do not depend on them.
 std::size_t Search::Grain() const {
-  constexpr double kChunkNs = 20000, kRowNs = 60, kLevelNs = 15, kVectorNs = 5;
+  constexpr double kChunkNs = 100000, kRowNs = 60, kLevelNs = 15, kVectorNs = 5;
   const double vectors = static_cast<double>(tree_.width() / kLanes);
   const double row = kRowNs + (1.0 + mean_depth()) * (kLevelNs + kVectorNs * vectors);
   return static_cast<std::size_t>(kChunkNs / row) + 1;

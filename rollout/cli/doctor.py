@@ -88,7 +88,10 @@ def compiler() -> Finding:
     found = shutil.which(os.environ.get("CXX", "g++"))
     if found is None:
         return Finding(
-            "compiler", "note", "no g++: needed only to build from source", "apt-get install g++"
+            "compiler",
+            "note",
+            "no g++: needed to build from source, and to plan with compile=True",
+            "apt-get install g++",
         )
     return Finding("compiler", "ok", found)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import (
@@ -20,6 +21,30 @@ from rollout.models.protocol import (
 )
 from rollout.planning.goal import weigh
 from rollout.search import RecurrentOutput, Root
+from rollout.search.executor import CannotCompileError, CompiledRecurrent
+
+
+def compile_model(model: WorldModel[Any], discount: float) -> CompiledRecurrent:
+    """Return a model's step for a search, compiled: (action, state, *goal weights).
+
+    Raises CannotCompileError for a model on another device, or one that draws random numbers.
+    """
+    if model.spec.device.type != "cpu":
+        raise CannotCompileError(
+            f"compile: expected a model in host memory, got one on {model.spec.device}; move it "
+            "with .to('cpu'), or search without it"
+        )
+    if not isinstance(model, Fused):
+        raise CannotCompileError(
+            "compile: expected a model with `recurrent` (rollout.models.protocol.Fused), got "
+            f"{type(model).__name__}; give it one, or search without it"
+        )
+
+    def step(action: Tensor, state: Any, *weights: Tensor) -> tuple[RecurrentOutput, Any]:
+        after, (reward, cont, logits, value) = model.recurrent(state, action, *(weights or (None,)))
+        return RecurrentOutput(reward, cont * discount, logits, value), after
+
+    return CompiledRecurrent(step, [model] if isinstance(model, nn.Module) else [])
 
 
 class Searchable:
@@ -40,6 +65,7 @@ class Searchable:
         assert isinstance(model.spec.action, Discrete)
         self.model, self.weights, self.discount, self.noise = model, weights, discount, noise
         self.actions = model.spec.action.n
+        self.step: Callable[[Tensor, Any], tuple[Any, Any]]
         self.step = self._fused if isinstance(model, Fused) else self._plain
         self.simulation = 0
         self.seconds = 0.0
@@ -51,7 +77,13 @@ class Searchable:
         self.seconds += perf_counter() - start
         return Root(logits, value, state)
 
-    def recurrent_fn(self, action: Tensor, state: Any) -> tuple[RecurrentOutput, Any]:
+    def use(self, compiled: CompiledRecurrent, state: Any) -> None:
+        """Step by what `compile_model` made, for states like `state`."""
+        weights = () if self.weights is None else (self.weights,)
+        per_row = self.weights is not None and self.weights.shape != self.model.spec.event_shape
+        self.step = compiled.bind(state, *weights, extras_have_rows=per_row)
+
+    def recurrent_fn(self, action: Tensor, state: Any) -> tuple[Any, Any]:
         """Step the model once for a search."""
         start = perf_counter()
         result = self.step(action, state)

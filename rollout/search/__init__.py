@@ -1,5 +1,6 @@
 """Batched tree search over any model that is a function on tensors."""
 
+from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
 from rollout.search.policies import gumbel_muzero_policy, muzero_policy
 from rollout.search.qtransform import (
     QTransform,
@@ -11,6 +12,8 @@ from rollout.search.tree import SearchSummary, SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, RecurrentOutput, Root
 
 __all__ = [
+    "CannotCompileError",
+    "CompiledRecurrent",
     "PolicyOutput",
     "QTransform",
     "RecurrentFn",
@@ -18,6 +21,7 @@ __all__ = [
     "Root",
     "SearchSummary",
     "SearchTree",
+    "compile_recurrent",
     "gumbel_muzero_policy",
     "muzero_policy",
     "qtransform_by_min_max",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rollout import _native
+from rollout.search.executor import CompiledRecurrent
 from rollout.search.latents import Latents
 from rollout.search.types import Embedding, RecurrentFn, RecurrentOutput, Root
 
@@ -19,6 +20,8 @@ def drive(
     latents: Latents,
 ) -> None:
     """Run all simulations. Two crossings into native code a simulation: the model's, and ours."""
+    if isinstance(recurrent_fn, CompiledRecurrent):
+        recurrent_fn = recurrent_fn.bind(root.embedding)
     with torch.inference_mode():
         if root.prior_logits.is_cpu:
             _drive_host(search, root, recurrent_fn, simulations, invalid, latents)
