@@ -6,6 +6,7 @@ namespace rollout::bindings {
 std::vector<EnvEntry> ClassicEntries();
 std::vector<EnvEntry> KitchenEntries();
 std::vector<EnvEntry> NimEntries();
+std::vector<EnvEntry> MinAtarEntries();
 
 const std::vector<EnvEntry>& Environments() {
   static const std::vector<EnvEntry> entries = [] {
@@ -14,6 +15,7 @@ const std::vector<EnvEntry>& Environments() {
              ClassicEntries,
              KitchenEntries,
              NimEntries,
+             MinAtarEntries,
          }) {
       for (EnvEntry& entry : family()) all.push_back(std::move(entry));
     }
