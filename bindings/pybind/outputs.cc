@@ -9,9 +9,8 @@ namespace {
 
 using ArrayShape = std::vector<py::ssize_t>;
 
-py::array NewField(const ObsField& field, std::size_t n, std::size_t frames) {
+py::array NewField(const ObsField& field, std::size_t n) {
   ArrayShape shape = {static_cast<py::ssize_t>(n)};
-  if (frames > 1) shape.push_back(static_cast<py::ssize_t>(frames));
   shape.insert(shape.end(), field.shape.begin(), field.shape.end());
   return py::array(DtypeOf(field.dtype), std::move(shape));
 }
@@ -40,25 +39,29 @@ py::dtype DtypeOf(Dtype dtype) {
   return py::dtype::of<double>();
 }
 
-ViewArrays::ViewArrays(const Kernel& kernel, std::size_t n, bool observe) {
+ViewArrays::ViewArrays(const Kernel& kernel, std::size_t n, const Sight& sight) {
   const auto rows = static_cast<py::ssize_t>(n);
-  if (observe) {
-    const std::vector<ObsField>& fields = kernel.obs_fields();
+  if (sight.obs && sight.picture_size > 0) {
+    obs_ = New({rows, sight.picture_size, sight.picture_size, 3}, &pointers_.picture);
+    pointers_.picture_size = sight.picture_size;
+  } else if (sight.obs) {
     std::vector<py::array> arrays;
-    for (const ObsField& field : fields) {
-      arrays.push_back(NewField(field, n, kernel.options().frame_stack));
+    for (const ObsField& field : kernel.obs_fields()) {
+      arrays.push_back(NewField(field, n));
       slabs_.push_back(arrays.back().mutable_data());
     }
     pointers_.obs = slabs_.data();
-    if (kernel.obs_is_single()) {
+    if (kernel.spec().obs_fields.empty()) {
       obs_ = arrays[0];
-    } else if (fields[0].name.empty()) {
+    } else if (kernel.obs_fields()[0].name.empty()) {
       py::tuple parts(arrays.size());
       for (std::size_t f = 0; f < arrays.size(); ++f) parts[f] = arrays[f];
       obs_ = parts;
     } else {
       py::dict parts;
-      for (std::size_t f = 0; f < arrays.size(); ++f) parts[py::str(fields[f].name)] = arrays[f];
+      for (std::size_t f = 0; f < arrays.size(); ++f) {
+        parts[py::str(kernel.obs_fields()[f].name)] = arrays[f];
+      }
       obs_ = parts;
     }
   }
@@ -68,9 +71,9 @@ ViewArrays::ViewArrays(const Kernel& kernel, std::size_t n, bool observe) {
   if (kernel.can().to_play) to_play_ = New({rows}, &pointers_.to_play);
 }
 
-StepArrays::StepArrays(const Kernel& kernel, std::size_t n, bool observe, bool events,
+StepArrays::StepArrays(const Kernel& kernel, std::size_t n, const Sight& sight, bool events,
                        bool final_view)
-    : view_(kernel, n, observe) {
+    : view_(kernel, n, sight) {
   const EnvSpec& spec = kernel.spec();
   const auto rows = static_cast<py::ssize_t>(n);
   py::object reward = New({rows}, &pointers_.reward);
@@ -90,7 +93,7 @@ StepArrays::StepArrays(const Kernel& kernel, std::size_t n, bool observe, bool e
   pointers_.view = view_.pointers();
   py::object last = py::none();
   if (final_view) {
-    final_view_.emplace(kernel, n, observe);
+    final_view_.emplace(kernel, n, sight);
     pointers_.final_view = final_view_->pointers();
     last = final_view_->AsTuple();
   }

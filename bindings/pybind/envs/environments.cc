@@ -3,6 +3,7 @@
 
 namespace rollout::bindings {
 
+std::vector<EnvEntry> BoardEntries();
 std::vector<EnvEntry> ClassicEntries();
 std::vector<EnvEntry> KitchenEntries();
 std::vector<EnvEntry> NimEntries();
@@ -16,6 +17,7 @@ const std::vector<EnvEntry>& Environments() {
              KitchenEntries,
              NimEntries,
              MinAtarEntries,
+             BoardEntries,
          }) {
       for (EnvEntry& entry : family()) all.push_back(std::move(entry));
     }
