@@ -108,6 +108,7 @@ class _LayoutFacts(TypedDict):
     values: dict[str, float]
     cook_times: dict[str, int]
 
+GRID_MISSIONS: dict[str, tuple[str, ...]]  # by id
 KITCHEN_EVENTS: tuple[str, ...]
 KITCHEN_BOTS: tuple[str, ...]
 

@@ -85,4 +85,41 @@ class NumpyGenerator {
   unsigned __int128 increment_ = 0;
 };
 
+// The same stream with Generator.integers, which takes a draw in two halves, the low one first, and
+// keeps the other for the next integer; doubles pass it by.
+class NumpyIntegers : public NumpyGenerator {
+ public:
+  void Seed(std::uint64_t seed) {
+    NumpyGenerator::Seed(seed);
+    has_half_ = false;
+  }
+
+  std::uint32_t Next32() {
+    has_half_ = !has_half_;
+    if (!has_half_) return half_;
+    const std::uint64_t both = Next64();
+    half_ = static_cast<std::uint32_t>(both >> 32);
+    return static_cast<std::uint32_t>(both);
+  }
+
+  // Generator.integers(low, high), one of them, for ranges below 2^32. Of a range of one nothing is
+  // drawn. (Lemire 2019: multiply, reject the short remainder.)
+  std::int64_t Integer(std::int64_t low, std::int64_t high) {
+    const auto n = static_cast<std::uint32_t>(high - low);
+    if (n == 1) return low;
+    std::uint64_t product = std::uint64_t{Next32()} * n;
+    if (static_cast<std::uint32_t>(product) < n) {
+      const std::uint32_t threshold = -n % n;
+      while (static_cast<std::uint32_t>(product) < threshold) {
+        product = std::uint64_t{Next32()} * n;
+      }
+    }
+    return low + static_cast<std::int64_t>(product >> 32);
+  }
+
+ private:
+  std::uint32_t half_ = 0;
+  bool has_half_ = false;
+};
+
 }  // namespace rollout

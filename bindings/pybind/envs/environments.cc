@@ -5,6 +5,7 @@ namespace rollout::bindings {
 
 std::vector<EnvEntry> BoardEntries();
 std::vector<EnvEntry> ClassicEntries();
+std::vector<EnvEntry> GridEntries();
 std::vector<EnvEntry> KitchenEntries();
 std::vector<EnvEntry> NimEntries();
 std::vector<EnvEntry> MinAtarEntries();
@@ -14,6 +15,7 @@ const std::vector<EnvEntry>& Environments() {
     std::vector<EnvEntry> all;
     for (const auto family : {
              ClassicEntries,
+             GridEntries,
              KitchenEntries,
              NimEntries,
              MinAtarEntries,
