@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from explorer import Explorer
 
 import rollout
@@ -97,7 +96,7 @@ def test_every_level_from_its_seed(tmp_path: Path) -> None:
     jobs = []
     for k, id in enumerate(LEVELS):
         # all task, half and half, all random; the seeds give other levels each time
-        for seed, (steps, noise) in enumerate(((250, 0.0), (500, 0.4), (1000, 1.0))):
+        for seed, (steps, noise) in enumerate(((200, 0.0), (300, 0.4), (400, 1.0))):
             jobs.append(play(id, 100 * k + seed, steps, noise))
     compare(jobs, tmp_path)
     ended: Counter[str] = Counter()
@@ -106,11 +105,8 @@ def test_every_level_from_its_seed(tmp_path: Path) -> None:
     assert all(ended[id] > 0 for id in LEVELS), ended
 
 
-@pytest.mark.parametrize("id", LEVELS)
-def test_many_levels_start_alike(id: str, tmp_path: Path) -> None:
-    rows = 12
-    jobs = [play(id, 10**9 + seed, 1, 1.0) for seed in range(rows)]
-    compare(jobs, tmp_path)
+def test_many_levels_start_alike(tmp_path: Path) -> None:
+    compare([play(id, 10**9 + seed, 1, 1.0) for id in LEVELS for seed in range(8)], tmp_path)
 
 
 def scribble(state: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
@@ -146,10 +142,15 @@ def scribble(state: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
 def test_from_copied_states_with_all_kinds_of_things(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     jobs = []
-    for id in ("MiniGrid-Empty-6x6-v0", "MiniGrid-DoorKey-8x8-v0", "MiniGrid-FourRooms-v0",
-               "MiniGrid-KeyCorridorS4R3-v0", "MiniGrid-DoorKey-16x16-v0"):
+    for id in (
+        "MiniGrid-Empty-6x6-v0",
+        "MiniGrid-DoorKey-8x8-v0",
+        "MiniGrid-FourRooms-v0",
+        "MiniGrid-KeyCorridorS4R3-v0",
+        "MiniGrid-DoorKey-16x16-v0",
+    ):
         env = rollout.make_vec(id, 1)
-        for seed in range(30):
+        for seed in range(20):
             env.reset(seed=seed)
             state = scribble(env.get_attr("state")[0], rng)
             jobs.append(play(id, seed, 40, 1.0, state))
