@@ -342,6 +342,10 @@ class Search:
         """Mean edges from the root to a leaf."""
 
     @property
+    def tree_bytes(self) -> int:
+        """Memory of the trees in bytes, without model states."""
+
+    @property
     def simulation(self) -> int:
         """Simulations done."""
 

@@ -44,6 +44,8 @@ const char* HeadName(Head head) {
       return "prior_logits";
     case Head::kValue:
       return "value";
+    case Head::kInvalid:
+      return "invalid_actions";
   }
   return "";
 }
@@ -307,7 +309,14 @@ py::array Field(const Search& from, const std::string& name) {
     return NodeArray<Int>(tree, kNone, [](const Node& n) { return n.head().parent; });
   }
   if (name == "action_from_parent") {
-    return NodeArray<Int>(tree, kNone, [](const Node& n) { return n.head().action; });
+    py::array_t<Int> out({tree.batch(), tree.capacity()});
+    std::fill_n(out.mutable_data(), out.size(), kNone);
+    search::ForEachNode(tree, [&](std::size_t row, std::size_t, const Node& n) {
+      for (std::size_t a = 0; a < tree.actions(); ++a) {
+        if (n.child()[a] != kNone) out.mutable_at(row, n.child()[a]) = static_cast<Int>(a);
+      }
+    });
+    return out;
   }
   if (name == "children_index") {
     return EdgeArray<Int>(tree, kNone,
@@ -336,8 +345,9 @@ py::array Field(const Search& from, const std::string& name) {
 py::tuple Summary(const Tree& tree) {
   py::array_t<float> visits({tree.batch(), tree.actions()}), q({tree.batch(), tree.actions()});
   py::array_t<float> value(static_cast<py::ssize_t>(tree.batch()));
+  std::vector<std::byte> scratch(search::Node::EdgeBytes(tree.width()));
   for (std::size_t row = 0; row < tree.batch(); ++row) {
-    const search::Node node = tree.At(row, search::kRoot);
+    const search::Node node = tree.Read(row, search::kRoot, scratch.data());
     value.mutable_data()[row] = node.head().value;
     for (std::size_t a = 0; a < tree.actions(); ++a) {
       const std::size_t at = row * tree.actions() + a;
@@ -446,6 +456,9 @@ void BindSearch(py::module_& m) {
       .def_property_readonly(
           "mean_depth", [](const BoundSearch& s) { return s.get().mean_depth(); },
           "Mean edges from the root to a leaf.")
+      .def_property_readonly(
+          "tree_bytes", [](const BoundSearch& s) { return s.get().tree().bytes(); },
+          "Memory of the trees, without states.")
       .def_property_readonly(
           "simulation", [](const BoundSearch& s) { return s.get().simulation(); },
           "Simulations done.");

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "search/edges.h"
 #include "search/tree.h"
 
 namespace rollout::search {
@@ -16,12 +17,13 @@ namespace rollout::search {
 template <class Visit>
 void ForEachNode(const Tree& tree, Visit&& visit) {
   std::vector<std::int32_t> open;
+  std::vector<std::byte> scratch(Node::EdgeBytes(tree.width()));
   for (std::size_t row = 0; row < tree.batch(); ++row) {
     open.assign(1, kRoot);
     while (!open.empty()) {
       const std::int32_t slot = open.back();
       open.pop_back();
-      const Node node = tree.At(row, slot);
+      const Node node = tree.Read(row, slot, scratch.data());
       visit(row, static_cast<std::size_t>(slot), node);
       for (std::size_t a = 0; a < tree.actions(); ++a) {
         if (node.child()[a] != kNone) open.push_back(node.child()[a]);
@@ -47,7 +49,7 @@ void ExportEdges(const Tree& tree, T empty, Get&& get, T* out) {
     T* const at = out + (row * tree.capacity() + slot) * tree.actions();
     for (std::size_t a = 0; a < tree.actions(); ++a) {
       const std::int32_t child = node.child()[a];
-      const NodeHead* head = child == kNone ? nullptr : &tree.At(row, child).head();
+      const NodeHead* head = child == kNone ? nullptr : &tree.Head(row, child);
       at[a] = get(node, a, head);
     }
   });

@@ -21,8 +21,6 @@ struct QTransform {
   bool rescale_values = true, use_mixed_value = true;
 };
 
-// `past[W]` is 0 in the lanes of actions and -infinity in those past them.
-
 // Unvisited actions count as the least of the node's value and its visited actions' values.
 ROLLOUT_INLINE void ScaleByParentAndSiblings(const QTransform& t, const Node& node, F8* out) {
   const std::size_t vectors = node.width / kLanes;
@@ -53,8 +51,7 @@ ROLLOUT_INLINE void ScaleByMinMax(const QTransform& t, const Node& node, F8* out
 
 // Unvisited actions count as the mean, over the evaluation and the visits, of the model's value and
 // the visited actions' prior-weighted Q.
-ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, const float* past,
-                                       F8* out) {
+ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, F8* out) {
   const std::size_t vectors = node.width / kLanes;
   const NodeHead& head = node.head();
   I8 most_visits = Fill(0);
@@ -70,17 +67,17 @@ ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, co
     most_visits = Max(most_visits, visits);
   }
   F8 fill = Fill(head.raw_value);
-  if (t.use_mixed_value && head.edge_visits > 0) {
-    const F8 total = Fill(static_cast<float>(head.edge_visits));
+  if (t.use_mixed_value && node.edge_visits() > 0) {
+    const F8 total = Fill(static_cast<float>(node.edge_visits()));
     fill = (fill + total * (SumAcross(weighted) / SumAcross(mass))) / (total + 1.0f);
   }
   F8 least = Fill(kInfinity), most = Fill(-kInfinity);
   for (std::size_t i = 0; i < vectors; ++i) {
     const I8 visited = Load(node.visits() + i * kLanes) > 0;
-    const F8 outside = Load(past + i * kLanes);
+    const I8 past = Load(node.prior() + i * kLanes) == kPast;
     out[i] = Select(visited, out[i], fill);
-    least = Min(least, out[i] - outside);
-    most = Max(most, out[i] + outside);
+    least = Min(least, Select(past, Fill(kInfinity), out[i]));
+    most = Max(most, Select(past, Fill(-kInfinity), out[i]));
   }
   const F8 scale = (ToFloat(MaxAcross(most_visits)) + t.maxvisit_init) * t.value_scale;
   F8 low = Fill(0.0f), range = Fill(1.0f);
@@ -92,10 +89,10 @@ ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, co
 }
 
 // Writes node.width / kLanes vectors to `out`; lanes past the actions hold finite numbers.
-ROLLOUT_INLINE void ScaleQ(const QTransform& t, const Node& node, const float* past, F8* out) {
+ROLLOUT_INLINE void ScaleQ(const QTransform& t, const Node& node, F8* out) {
   if (t.kind == QTransform::Kind::kParentAndSiblings) return ScaleByParentAndSiblings(t, node, out);
   if (t.kind == QTransform::Kind::kMinMax) return ScaleByMinMax(t, node, out);
-  CompleteByMixValue(t, node, past, out);
+  CompleteByMixValue(t, node, out);
 }
 
 }  // namespace rollout::search

@@ -12,7 +12,7 @@ namespace rollout::search {
 namespace {
 
 constexpr std::uint64_t kNoFault = std::numeric_limits<std::uint64_t>::max();
-constexpr int kHeadBits = 2;
+constexpr int kHeadBits = 3;
 
 // One pool for each number of threads, kept for the life of the process: a search lasts
 // milliseconds, starting threads for each would cost as much.
@@ -34,20 +34,14 @@ Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads
       tree_(shape.batch, static_cast<std::size_t>(shape.simulations) + 1, shape.actions),
       keys_(keys.begin(), keys.end()),
       num_threads_(num_threads),
-      past_(tree_.width(), 0.0f),
+      base_(shape.batch, 1),
       parent_(shape.batch),
       slot_(shape.batch),
       chosen_(shape.batch),
       depth_(shape.batch),
       path_(shape.batch * (static_cast<std::size_t>(shape.max_depth) + 1)),
       depths_(shape.batch),
-      first_fault_(kNoFault) {
-  std::fill(past_.begin() + static_cast<std::ptrdiff_t>(shape.actions), past_.end(), -kInfinity);
-  blocked_.reserve(shape.batch * tree_.width());
-  for (std::size_t row = 0; row < shape.batch; ++row) {
-    blocked_.insert(blocked_.end(), past_.begin(), past_.end());
-  }
-}
+      first_fault_(kNoFault) {}
 
 Search::~Search() = default;
 
@@ -64,19 +58,16 @@ bool Search::Begin(const Outputs& root, std::span<const std::uint8_t> invalid,
     if (!Finite(value)) Report(row, Head::kValue);
     if (!std::ranges::all_of(logits, Finite)) Report(row, Head::kPriorLogits);
     PrepareRoot(row, logits);
+    const std::uint8_t* mask = nullptr;
     if (!invalid.empty()) {
+      mask = invalid.data() + row * shape_.actions;
       const float highest = *std::ranges::max_element(logits);
-      float* const blocked = blocked_.data() + row * tree_.width();
-      for (std::size_t a = 0; a < shape_.actions; ++a) {
-        const bool forbidden = invalid[row * shape_.actions + a] != 0;
-        logits[a] = forbidden ? kLowest : logits[a] - highest;
-        if (forbidden) blocked[a] = -kInfinity;
-      }
+      for (float& logit : logits) logit -= highest;
     }
-    const Node node = tree_.At(row, kRoot);
-    node.head() = {1, value, value, 0.0f, 0.0f, kNone, kNone, 0};
-    CopyLogits(node, logits.data(), shape_.actions);
-    OpenNode(node);
+    NodeHead& head = tree_.Head(row, kRoot);
+    head = {1, value, value, 0.0f, 0.0f, kNone, kNone, 0, 0, 0};
+    CopyLogits({reinterpret_cast<std::byte*>(&head), nullptr, tree_.width()}, logits.data(),
+               shape_.actions, mask);
   }
   PrepareSelection();
   return Run(nullptr, states);
@@ -146,18 +137,19 @@ std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* acti
   std::fill_n(actions, shape_.batch * length, std::int64_t{kNone});
   std::fill_n(rewards, shape_.batch * length, 0.0f);
   std::size_t longest = 1;
+  std::vector<std::byte> scratch(Node::EdgeBytes(tree_.width()));
   for (std::size_t row = 0; row < shape_.batch; ++row, actions += length, rewards += length) {
     std::int32_t slot = kRoot;
     actions[0] = first[row];
     for (std::size_t depth = 0; depth < length; ++depth) {
-      const Node node = tree_.At(row, slot);
+      const Node node = tree_.Read(row, slot, scratch.data());
       const std::int32_t* const visits = node.visits();
       const auto action =
           depth == 0 ? first[row] : std::max_element(visits, visits + shape_.actions) - visits;
       slot = node.child()[action];
       if (slot == kNone) break;
       actions[depth] = action;
-      rewards[depth] = tree_.At(row, slot).head().reward;
+      rewards[depth] = tree_.Head(row, slot).reward;
       longest = std::max(longest, depth + 1);
     }
   }

@@ -33,7 +33,8 @@ namespace rollout::search {
 struct Shape {
   std::size_t batch = 0, actions = 0;
   std::int32_t simulations = 0;
-  std::int32_t max_depth = 0;  // edges from the root to the deepest leaf
+  std::int32_t max_depth = 0;       // edges from the root to the deepest leaf
+  bool zero_discount_ends = false;  // descents stop at a node whose discount is 0
 };
 
 // A float32 array of the caller's, one row a batch row; the row itself is contiguous.
@@ -46,12 +47,16 @@ struct Rows {
   }
 };
 
-// What the model returned for the leaves: reward, discount, value [B]; prior_logits [B, A].
+// What the model returned for the leaves: reward, discount, value [B]; prior_logits [B, A]. And,
+// where it says so (else null): invalid [B, A], nonzero where an action is not allowed in the new
+// state; done [B], nonzero where nothing comes after it.
 struct Outputs {
   Rows reward, discount, prior_logits, value;
+  const std::uint8_t* invalid = nullptr;
+  const std::uint8_t* done = nullptr;
 };
 
-enum class Head : std::uint32_t { kReward, kDiscount, kPriorLogits, kValue };
+enum class Head : std::uint32_t { kReward, kDiscount, kPriorLogits, kValue, kInvalid };
 
 // A batch of model states of one kind, one row each `stride` bytes.
 struct States {
@@ -69,7 +74,7 @@ struct Batch {
   std::size_t bytes = 0;  // a row
 };
 
-// The first output, by row and then by head, that was not finite.
+// The first output, by row and then by head, that was not finite or allowed no action.
 struct Fault {
   std::size_t row = 0;
   Head head = Head::kReward;
@@ -100,7 +105,7 @@ class Search {
   std::span<const std::int32_t> parent() const { return parent_; }
   std::span<const std::int32_t> slot() const { return slot_; }
   bool allowed(std::size_t row, std::size_t action) const {
-    return blocked_[row * tree_.width() + action] == 0.0f;
+    return RootLogits(row)[action] > kLowest;
   }
   // [N, B, bytes] the states of one kind, by node slot.
   std::byte* arena(std::size_t kind) const { return arenas_[kind]; }
@@ -123,8 +128,10 @@ class Search {
   virtual void Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
                     std::size_t end) = 0;
 
-  const float* past() const { return past_.data(); }
-  const float* blocked(std::size_t row) const { return blocked_.data() + row * tree_.width(); }
+  const float* RootLogits(std::size_t row) const {
+    return Node{reinterpret_cast<std::byte*>(&tree_.Head(row, kRoot)), nullptr, tree_.width()}
+        .logits();
+  }
 
   Shape shape_;
   Tree tree_;
@@ -141,9 +148,8 @@ class Search {
   void Report(std::size_t row, Head head);
 
   int num_threads_;
-  std::int32_t simulation_ = 0;  // of the leaves that are out with the model
-  std::vector<float> past_;      // [W] 0 for an action, -infinity past the last one
-  std::vector<float> blocked_;   // [B, W] likewise, and -infinity where not allowed at the root
+  std::int32_t simulation_ = 0;     // of the leaves that are out with the model
+  std::vector<std::int32_t> base_;  // [B] slot of the first simulation's node; the next ones follow
   std::vector<std::int32_t> parent_, slot_, chosen_, depth_;  // [B] the leaves
   std::vector<std::int32_t> path_;    // [B, max_depth + 1] slots from the root to the leaf
   std::vector<std::int64_t> depths_;  // [B] sum over simulations

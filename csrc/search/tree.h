@@ -1,28 +1,31 @@
 // The search trees of a batch, in one slab.
 //
-//   slab   | row 0: node 0 (root), node 1, ... node N-1 | row 1: node 0, ... | ...
+//   slab   | row 0 | row 1 | ...
+//   row    | node 0 (root) | node 1 | ... node N-1 | edges |
+//   node   | head, 32 bytes | logits[W] |                        written when it is evaluated
+//   edges  what belongs to the actions of a node, made when a descent first passes through it:
+//            narrow  | prior[W] | q[W] | visits[W] | child[W] |
+//            wide    | size | Edge | Edge | ...                  the visited ones, in order of
+//            coming
 //
-//   node   | head, 32 bytes | prior[W] | q[W] | visits[W] | child[W] | logits[W] |
-//            what belongs to   what belongs to the edges that leave the node, one entry an action
-//            the node and to
-//            the edge into it
-//
-// W is the number of actions A rounded up to whole vectors. A node is one contiguous block because
-// a descent reads all of a node and then jumps: for A = 18 that is seven cache lines in a row,
-// where one array a field for the whole batch would touch as many in seven places. Within a node
-// each field is an array, so that selection works eight actions at a time.
+// W is the number of actions A rounded up to whole vectors. Most nodes are leaves that nothing ever
+// passes through: they take one to three cache lines. A node of few actions (at most
+// kNarrowVectors) has arrays over all of them; one of many has a list of those visited, and whoever
+// reads it spreads the list into arrays of its own, so that rules see the same `Node` for both.
 //
 // A child has one parent, so what mctx keeps an edge of (reward, discount, value of the child)
 // lives in the child's head; `q` caches reward + discount * value for selection.
 //
-// The lanes past A never win a selection: prior 0, visits 0, child kNone, logits kLowest.
+// What cannot be chosen never wins a selection: where an action is not allowed its logit is
+// kLowest and its prior kForbidden; lanes past A have kLowest and kPast.
 //
-// Owns its memory, uninitialised until a node is expanded. Distinct rows may be used by distinct
-// threads. Size: B * N * (32 + 20 W) bytes.
+// Owns its memory, uninitialised until a node is evaluated. Distinct rows may be used by distinct
+// threads. Size: B N (32 + 4 W) bytes, and for edges 16 W (narrow) or 64 (wide) more a node.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "core/slab.h"
 #include "search/lanes.h"
@@ -30,40 +33,67 @@
 namespace rollout::search {
 
 inline constexpr std::int32_t kRoot = 0;
-inline constexpr std::int32_t kNone = -1;  // no parent, no action, no child yet
+inline constexpr std::int32_t kNone = -1;  // no parent, no action, no child yet, no edges yet
+inline constexpr float kForbidden = kLowest, kPast = -kInfinity;  // as priors
+inline constexpr std::size_t kNarrowVectors = 4;
 
 struct NodeHead {
-  std::int32_t visits;       // of the node: 1 for its own evaluation and 1 a visit below it
-  float value;               // mean of its evaluation and of the returns through it
-  float raw_value;           // what the model said
-  float reward, discount;    // of the edge into it
-  std::int32_t parent;       // slot, kNone at the root
-  std::int32_t action;       // taken at the parent, kNone at the root
-  std::int32_t edge_visits;  // sum of visits[] over its actions
+  std::int32_t visits;     // 1 for its own evaluation and 1 a visit below it
+  float value;             // mean of its evaluation and of the returns through it
+  float raw_value;         // what the model said
+  float reward, discount;  // of the edge into it
+  std::int32_t parent;     // slot, kNone at the root
+  std::int32_t edges;      // where they are in the row, kNone before a descent passed through
+  std::uint16_t entry;     // which of its parent's edges leads here: an action if narrow
+  std::uint8_t end;        // nothing comes after it: descents stop here
+  std::uint8_t kind;       // the variant's: whose turn it is, whether chance moves
+};
+static_assert(sizeof(NodeHead) == 32);
+
+// An action of a wide node that was visited.
+struct Edge {
+  std::int32_t action, child, visits;
+  float q;
 };
 
-// A node's arrays. `width` is a constant where the kernel knows it.
+// A node as rules see it. `width` is a constant where the kernel knows it.
 struct Node {
   std::byte* at;
+  std::byte* edges;
   std::size_t width;
 
   ROLLOUT_INLINE NodeHead& head() const { return *reinterpret_cast<NodeHead*>(at); }
+  ROLLOUT_INLINE float* logits() const { return reinterpret_cast<float*>(at + sizeof(NodeHead)); }
   ROLLOUT_INLINE float* prior() const { return Field<float>(0); }
   ROLLOUT_INLINE float* q() const { return Field<float>(1); }
   ROLLOUT_INLINE std::int32_t* visits() const { return Field<std::int32_t>(2); }
   ROLLOUT_INLINE std::int32_t* child() const { return Field<std::int32_t>(3); }
-  ROLLOUT_INLINE float* logits() const { return Field<float>(4); }
+  // sum of visits() over the actions, of a node whose edges were made
+  ROLLOUT_INLINE std::int32_t edge_visits() const { return head().visits - 1; }
 
   static constexpr std::size_t Bytes(std::size_t width) {
-    return sizeof(NodeHead) + 5 * width * sizeof(float);
+    return sizeof(NodeHead) + width * sizeof(float);
   }
+  static constexpr std::size_t EdgeBytes(std::size_t width) { return 4 * width * sizeof(float); }
 
  private:
   template <class T>
   ROLLOUT_INLINE T* Field(std::size_t index) const {
-    return reinterpret_cast<T*>(at + sizeof(NodeHead)) + index * width;
+    return reinterpret_cast<T*>(edges) + index * width;
   }
 };
+
+// The list of a wide node's edges: a block of the row, twice as large each time it is full.
+struct EdgeList {
+  static constexpr std::size_t kUnit = 64;  // bytes
+
+  std::int32_t size, units;
+  std::int32_t unused[2];
+  Edge edge[3];  // and more, where units > 1
+
+  std::int32_t capacity() const { return units * static_cast<std::int32_t>(kUnit / 16) - 1; }
+};
+static_assert(sizeof(EdgeList) == EdgeList::kUnit && sizeof(Edge) == 16);
 
 class Tree {
  public:
@@ -72,22 +102,36 @@ class Tree {
         capacity_(capacity),
         actions_(actions),
         width_((actions + kLanes - 1) / kLanes * kLanes),
-        slab_(batch * capacity * Node::Bytes(width_)) {}
+        row_bytes_(capacity *
+                   (Node::Bytes(width_) + (wide() ? EdgeList::kUnit : Node::EdgeBytes(width_)))),
+        used_(batch, 0),
+        slab_(batch * row_bytes_) {}
 
   std::size_t batch() const { return batch_; }
   std::size_t capacity() const { return capacity_; }
   std::size_t actions() const { return actions_; }
   std::size_t width() const { return width_; }
+  std::size_t bytes() const { return slab_.bytes(); }
+  bool wide() const { return width_ > kNarrowVectors * kLanes; }
 
-  ROLLOUT_INLINE std::byte* Row(std::size_t row) const {
-    return slab_.data() + row * capacity_ * Node::Bytes(width_);
+  NodeHead& Head(std::size_t row, std::int32_t slot) const {
+    return *reinterpret_cast<NodeHead*>(Row(row) +
+                                        static_cast<std::size_t>(slot) * Node::Bytes(width_));
   }
-  ROLLOUT_INLINE Node At(std::size_t row, std::int32_t slot) const {
-    return {Row(row) + static_cast<std::size_t>(slot) * Node::Bytes(width_), width_};
+  ROLLOUT_INLINE std::byte* Row(std::size_t row) const { return slab_.data() + row * row_bytes_; }
+  // where the row's edges start
+  ROLLOUT_INLINE std::byte* Edges(std::size_t row, std::size_t width) const {
+    return Row(row) + capacity_ * Node::Bytes(width);
   }
+  // units of the row's edges that are in use: blocks if narrow, EdgeList::kUnit if wide
+  std::int32_t& used(std::size_t row) { return used_[row]; }
+
+  // The node for a reader: made in `scratch` [Node::EdgeBytes(width)] where it is not so stored.
+  Node Read(std::size_t row, std::int32_t slot, std::byte* scratch) const;
 
  private:
-  const std::size_t batch_, capacity_, actions_, width_;
+  const std::size_t batch_, capacity_, actions_, width_, row_bytes_;
+  std::vector<std::int32_t> used_;  // [B]
   Slab slab_;
 };
 

@@ -28,14 +28,27 @@ template <class Rule, int kVectors>
 struct Walk {
   static constexpr std::size_t kBlock = 8;  // rows whose descents are interleaved
   static constexpr std::size_t kCacheLine = 64;
+  static constexpr bool kWide = kVectors == 0;
+  static_assert(kVectors <= static_cast<int>(kNarrowVectors));
+
+  // Working space of one thread.
+  struct Space {
+    explicit Space(std::size_t width)
+        : many(kWide ? new F8[width / kLanes + Node::EdgeBytes(width) / sizeof(F8)] : nullptr),
+          scores(kWide ? many.get() : few),
+          edges(reinterpret_cast<std::byte*>(many.get() + (kWide ? width / kLanes : 0))) {}
+
+    F8 few[kWide ? 1 : kVectors];
+    std::unique_ptr<F8[]> many;
+    F8* scores;
+    std::byte* edges;  // of the wide node that is being read
+  };
 
   ROLLOUT_INLINE static void Rows(Search& search, const Rule& rule, const Outputs* outputs,
                                   std::span<const States> states, std::size_t begin,
                                   std::size_t end) {
-    const std::size_t width = kVectors > 0 ? kVectors * kLanes : search.tree_.width();
-    F8 fixed[kVectors > 0 ? kVectors : 1];
-    std::unique_ptr<F8[]> any(kVectors > 0 ? nullptr : new F8[width / kLanes]);
-    F8* scores = kVectors > 0 ? fixed : any.get();
+    const std::size_t width = kWide ? search.tree_.width() : kVectors * kLanes;
+    Space space(width);
     // leaves of this step belong to the simulation after the one that came back
     const std::int32_t simulation = search.simulation_ + (outputs != nullptr ? 1 : 0);
     const bool last = simulation >= search.shape_.simulations;
@@ -44,21 +57,24 @@ struct Walk {
       if (outputs != nullptr) {
         // one pass a phase: a phase reads what the one before has stored, and stores take time
         for (std::size_t row = first; row < stop; ++row) Place(search, *outputs, width, row);
-        for (std::size_t row = first; row < stop; ++row) Open(search, width, row);
         for (std::size_t row = first; row < stop; ++row) {
-          Backup(search.tree_.Row(row), width, Path(search, row), search.depth_[row]);
+          Backup<kWide>(search.tree_.Row(row), search.tree_.Edges(row, width), width,
+                        Path(search, row), search.depth_[row]);
         }
       }
       for (std::size_t row = first; row < stop; ++row) Keep(search, states, row);
       if (last) continue;
-      Descend(search, rule, width, simulation, first, stop, scores);
+      Descend(search, rule, width, simulation, first, stop, space);
       for (std::size_t row = first; row < stop; ++row) Gather(search, row);
     }
   }
 
  private:
-  ROLLOUT_INLINE static Node At(std::byte* row, std::size_t width, std::int32_t slot) {
-    return {row + static_cast<std::size_t>(slot) * Node::Bytes(width), width};
+  ROLLOUT_INLINE static std::byte* At(std::byte* row, std::size_t width, std::int32_t slot) {
+    return row + static_cast<std::size_t>(slot) * Node::Bytes(width);
+  }
+  ROLLOUT_INLINE static NodeHead& HeadAt(std::byte* row, std::size_t width, std::int32_t slot) {
+    return *reinterpret_cast<NodeHead*>(At(row, width, slot));
   }
 
   // Writes what the model said into the leaf's node, and links the node to its parent.
@@ -69,14 +85,35 @@ struct Walk {
     const std::int32_t slot = search.slot_[row], parent = search.parent_[row];
     const std::int32_t action = search.chosen_[row];
     std::byte* const base = search.tree_.Row(row);
-    const Node above = At(base, width, parent), node = At(base, width, slot);
+    const Node node{At(base, width, slot), nullptr, width};
     NodeHead& head = node.head();
-    // at the depth limit a leaf is evaluated again, and counts once more
-    const bool again = above.child()[action] == slot;
-    const std::int32_t visits = again ? head.visits + 1 : 1;
-    head = {visits, value, value, reward, discount, parent, action, 0};
-    above.child()[action] = slot;
-    CopyLogits(node, outputs.prior_logits[row], search.shape_.actions);
+    if (slot == search.base_[row] + search.simulation_) {
+      NodeHead& above = HeadAt(base, width, parent);
+      std::byte* const edges = search.tree_.Edges(row, width);
+      std::int32_t entry = action;
+      if constexpr (kWide) {
+        entry = Append(edges, search.tree_.used(row), above, action, slot);
+      } else {
+        const auto block = static_cast<std::size_t>(above.edges) * Node::EdgeBytes(width);
+        Node{nullptr, edges + block, width}.child()[action] = slot;
+      }
+      const auto which = static_cast<std::uint16_t>(entry);
+      head = {1, value, value, reward, discount, parent, kNone, which, 0, 0};
+    } else {
+      // a leaf where descents stop is evaluated again, and counts once more
+      head.visits += 1;
+      head.value = head.raw_value = value;
+      head.reward = reward;
+      head.discount = discount;
+    }
+    const std::size_t actions = search.shape_.actions;
+    const std::uint8_t* const invalid =
+        outputs.invalid == nullptr ? nullptr : outputs.invalid + row * actions;
+    const LogitFault fault = CopyLogits(node, outputs.prior_logits[row], actions, invalid);
+    if (outputs.done != nullptr) head.end = outputs.done[row] != 0;
+    if (search.shape_.zero_discount_ends && discount == 0.0f) head.end = 1;
+    if (fault != kGoodLogits && !(fault == kNoneAllowed && head.end)) [[unlikely]]
+      search.Report(row, fault == kNotFinite ? Head::kPriorLogits : Head::kInvalid);
     if (reward - reward != 0.0f) [[unlikely]]
       search.Report(row, Head::kReward);
     if (discount - discount != 0.0f) [[unlikely]]
@@ -85,51 +122,70 @@ struct Walk {
       search.Report(row, Head::kValue);
   }
 
-  ROLLOUT_INLINE static void Open(Search& search, std::size_t width, std::size_t row) {
-    const Node node = At(search.tree_.Row(row), width, search.slot_[row]);
-    if (!OpenNode(node)) [[unlikely]]
-      search.Report(row, Head::kPriorLogits);
-  }
-
   struct Cursor {
     Descent at;
-    std::byte* base;
+    std::byte *base, *edges;
     std::int32_t* path;
     std::int32_t slot;
+  };
+
+  struct Choice {
+    std::int32_t action, child;
   };
 
   // A level of one descent is a chain of dependent operations, so the processor is kept busy by
   // taking a level of each row of the block in turn.
   ROLLOUT_INLINE static void Descend(Search& search, const Rule& rule, std::size_t width,
                                      std::int32_t simulation, std::size_t first, std::size_t stop,
-                                     F8* scores) {
+                                     Space& space) {
     Cursor cursors[kBlock];
     std::size_t open = 0;
     for (std::size_t row = first; row < stop; ++row) {
-      cursors[open++] = {{row, simulation, 0}, search.tree_.Row(row), Path(search, row), kRoot};
+      cursors[open++] = {{row, simulation, 0},
+                         search.tree_.Row(row),
+                         search.tree_.Edges(row, width),
+                         Path(search, row),
+                         kRoot};
     }
     while (open > 0) {
       // where a row ends is hard to foresee: with the choices of all rows made first, a wrong guess
       // throws none of that work away
-      std::int32_t actions[kBlock];
+      Choice choices[kBlock];
       for (std::size_t i = 0; i < open; ++i) {
-        actions[i] =
-            rule.Select(cursors[i].at, At(cursors[i].base, width, cursors[i].slot), scores);
+        choices[i] = Choose(search, rule, width, cursors[i], space);
       }
       std::size_t still_open = 0;
       for (std::size_t i = 0; i < open; ++i) {
         Cursor cursor = cursors[i];
-        const std::int32_t child = At(cursor.base, width, cursor.slot).child()[actions[i]];
+        const std::int32_t child = choices[i].child;
         cursor.path[cursor.at.depth++] = cursor.slot;
-        if (child != kNone && cursor.at.depth < search.shape_.max_depth) {
+        if (child != kNone && cursor.at.depth < search.shape_.max_depth &&
+            HeadAt(cursor.base, width, child).end == 0) {
           cursor.slot = child;
           cursors[still_open++] = cursor;
         } else {
-          Leave(search, cursor, actions[i], child == kNone ? simulation + 1 : child, width);
+          const std::int32_t fresh = search.base_[cursor.at.row] + simulation;
+          Leave(search, cursor, choices[i].action, child == kNone ? fresh : child, width);
         }
       }
       open = still_open;
     }
+  }
+
+  ROLLOUT_INLINE static Choice Choose(Search& search, const Rule& rule, std::size_t width,
+                                      const Cursor& cursor, Space& space) {
+    Node node{At(cursor.base, width, cursor.slot), space.edges, width};
+    NodeHead& head = node.head();
+    if constexpr (kWide) {
+      Spread(node, ListOf(cursor.edges, head), search.shape_.actions);
+    } else {
+      const bool fresh = head.edges == kNone;
+      if (fresh) head.edges = search.tree_.used(cursor.at.row)++;
+      node.edges = cursor.edges + static_cast<std::size_t>(head.edges) * Node::EdgeBytes(width);
+      if (fresh) OpenEdges(node, search.shape_.actions);
+    }
+    const std::int32_t action = rule.Select(cursor.at, node, space.scores);
+    return {action, node.child()[action]};
   }
 
   // Hands the edge (cursor's node, action) out as the row's leaf; its node goes to `slot`.
@@ -138,7 +194,7 @@ struct Walk {
     const std::size_t row = cursor.at.row;
     cursor.path[cursor.at.depth] = slot;
     // the node's memory may come while the model works
-    const std::byte* const node = At(cursor.base, width, slot).at;
+    const std::byte* const node = At(cursor.base, width, slot);
     for (std::size_t i = 0; i < Node::Bytes(width); i += kCacheLine)
       __builtin_prefetch(node + i, 1);
     search.parent_[row] = cursor.slot;

@@ -137,6 +137,11 @@ class SearchTree:
         """Edges from the root to a simulation's leaf, mean over rows and simulations."""
         return self._native.mean_depth
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the trees take, without model states."""
+        return self._native.tree_bytes
+
     def qvalues(self, indices: Tensor) -> Tensor:
         """Return reward + discount * value of each action, [B, A]. indices: [B] node slots."""
         rows = torch.arange(self.batch_size)

@@ -226,3 +226,28 @@ def test_a_returned_tree_outlives_the_searches_after_it():
     for seed in range(5):
         search.muzero_policy(model.root(16, first=50), model.recurrent, 20, seed=seed)
     assert_same(everything(first), before)
+
+
+def test_trees_of_many_actions_are_small():
+    # mctx takes 405 MB for these before states
+    rows, simulations, actions = 1024, 200, 82
+    root = search.Root(torch.zeros(rows, actions), torch.zeros(rows), torch.zeros(rows, 1))
+    output = search.RecurrentOutput(*torch.zeros(2, rows), torch.zeros(rows, actions), root.value)
+    tree = search.gumbel_muzero_policy(root, lambda a, e: (output, e), simulations).search_tree
+    assert tree.nbytes <= 100_000_000
+    assert (tree.summary().visit_counts.sum(-1) == simulations).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_wide_nodes_list_grows_to_every_action(policy):
+    # one state with many children: the list is moved several times
+    actions, simulations = 150, 600
+    model = TableModel(actions, spread=0.1)
+    settings = {"qtransform": search.qtransform_by_min_max(min_value=0.0, max_value=1e6)}
+    if policy is search.gumbel_muzero_policy:
+        settings = {"max_num_considered_actions": actions}
+    tree = policy(model.root(3), model.recurrent, simulations, max_depth=1, **settings).search_tree
+    visits = tree.children_visits[:, 0]
+    assert (visits > 0).sum(1).min() > 100
+    assert (visits.sum(1) == simulations).all()
+    assert torch.equal(tree.qvalues(torch.zeros(3, dtype=torch.int64)) != 0, visits > 0)

@@ -10,11 +10,12 @@ namespace {
 ROLLOUT_INLINE void ActRows(const GumbelRule& rule, const Tree& tree, std::int64_t* action,
                             float* weights) {
   const std::unique_ptr<F8[]> scores(new F8[tree.width() / kLanes]);
+  const std::unique_ptr<std::byte[]> edges(new std::byte[Node::EdgeBytes(tree.width())]);
   for (std::size_t row = 0; row < tree.batch(); ++row, weights += tree.actions()) {
-    const Node node = tree.At(row, kRoot);
+    const Node node = tree.Read(row, kRoot, edges.get());
     const std::int32_t most = *std::max_element(node.visits(), node.visits() + tree.actions());
     action[row] = rule.BestConsidered(node, row, most, scores.get());
-    rule.ImprovedPolicy(node, rule.blocked(row, node.width), scores.get());
+    rule.ImprovedPolicy(node, scores.get());
     std::memcpy(weights, scores.get(), tree.actions() * sizeof(float));
   }
 }
@@ -56,7 +57,7 @@ void GumbelSearch::PrepareSelection() {
     for (std::size_t a = 0; a < shape_.actions; ++a) valid[row] += allowed(row, a);
   }
   rule_.emplace(settings_.qtransform, settings_.max_num_considered_actions, shape_.simulations,
-                valid, past(), blocked(0), noise_.data());
+                valid, noise_.data());
 }
 
 void GumbelSearch::Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,

@@ -20,11 +20,10 @@ namespace rollout::search {
 class GumbelRule {
  public:
   // valid [B] counts the actions allowed at the root; rows that share a count share a table.
-  // past [W], blocked [B, W] and noise [B, W] are borrowed from the search.
+  // noise [B, W] is borrowed from the search.
   GumbelRule(const QTransform& qtransform, std::int32_t max_considered, std::int32_t simulations,
-             const std::vector<std::int32_t>& valid, const float* past, const float* blocked,
-             const float* noise)
-      : qtransform_(qtransform), past_(past), blocked_(blocked), noise_(noise) {
+             const std::vector<std::int32_t>& valid, const float* noise)
+      : qtransform_(qtransform), noise_(noise) {
     tables_.resize(static_cast<std::size_t>(std::ranges::max(valid)) + 1);
     table_of_row_.reserve(valid.size());
     for (const std::int32_t count : valid) {
@@ -36,7 +35,7 @@ class GumbelRule {
 
   ROLLOUT_INLINE std::int32_t Select(const Descent& at, const Node& node, F8* scores) const {
     if (at.depth > 0) return SelectBelow(node, scores);
-    return BestConsidered(node, at.row, table_of_row_[at.row][node.head().edge_visits], scores);
+    return BestConsidered(node, at.row, table_of_row_[at.row][node.edge_visits()], scores);
   }
 
   // The best root action of those with exactly `considered` visits, by noise + logits + Q.
@@ -44,27 +43,24 @@ class GumbelRule {
                                              std::int32_t considered, F8* scores) const {
     constexpr float kLowScore = -1e9f;  // a considered action always beats one that is not
     const std::size_t vectors = node.width / kLanes;
-    const float *const noise = noise_ + row * node.width, *const out = blocked(row, node.width);
-    ScaleQ(qtransform_, node, past_, scores);
+    const float* const noise = noise_ + row * node.width;
+    ScaleQ(qtransform_, node, scores);
     const F8 highest = HighestLogit(node);
     for (std::size_t i = 0; i < vectors; ++i) {
       const std::size_t at = i * kLanes;
-      const F8 score = Load(noise + at) + (Load(node.logits() + at) - highest) + scores[i];
-      scores[i] = ::rollout::search::Select(Load(node.visits() + at) == considered,
-                                            Max(Fill(kLowScore), score), Fill(-kInfinity)) +
-                  Load(out + at);
+      const F8 logits = Load(node.logits() + at);
+      const F8 score = Load(noise + at) + (logits - highest) + scores[i];
+      const I8 open = (Load(node.visits() + at) == considered) & (logits > kLowest);
+      scores[i] = ::rollout::search::Select(open, Max(Fill(kLowScore), score), Fill(-kInfinity));
     }
     return Argmax(scores, vectors);
   }
 
-  // softmax(logits + Q) over the actions where `without` [W] is 0; it is -infinity elsewhere.
-  ROLLOUT_INLINE void ImprovedPolicy(const Node& node, const float* without, F8* out) const {
+  // softmax(logits + Q) over the actions that are allowed, 0 for others.
+  ROLLOUT_INLINE void ImprovedPolicy(const Node& node, F8* out) const {
     const std::size_t vectors = node.width / kLanes;
-    ScaleQ(qtransform_, node, past_, out);
-    for (std::size_t i = 0; i < vectors; ++i) {
-      const std::size_t at = i * kLanes;
-      out[i] += Load(node.logits() + at) + Load(without + at);
-    }
+    ScaleQ(qtransform_, node, out);
+    for (std::size_t i = 0; i < vectors; ++i) out[i] += Load(node.logits() + i * kLanes);
     const F8 highest = Best(out, vectors);
     F8 sum = Fill(0.0f);
     for (std::size_t i = 0; i < vectors; ++i) {
@@ -75,16 +71,21 @@ class GumbelRule {
     for (std::size_t i = 0; i < vectors; ++i) out[i] /= total;
   }
 
-  const float* blocked(std::size_t row, std::size_t width) const { return blocked_ + row * width; }
-
  private:
   ROLLOUT_INLINE std::int32_t SelectBelow(const Node& node, F8* scores) const {
     const std::size_t vectors = node.width / kLanes;
-    ImprovedPolicy(node, past_, scores);
-    const F8 total = Fill(static_cast<float>(node.head().edge_visits) + 1.0f);
+    if (node.edge_visits() == 0) {
+      // all Q are the same then: the policy is the prior
+      for (std::size_t i = 0; i < vectors; ++i) scores[i] = Load(node.prior() + i * kLanes);
+      return Argmax(scores, vectors);
+    }
+    ImprovedPolicy(node, scores);
+    const F8 total = Fill(static_cast<float>(node.edge_visits()) + 1.0f);
     for (std::size_t i = 0; i < vectors; ++i) {
       const std::size_t at = i * kLanes;
-      scores[i] = scores[i] - ToFloat(Load(node.visits() + at)) / total + Load(past_ + at);
+      const F8 score = scores[i] - ToFloat(Load(node.visits() + at)) / total;
+      const I8 allowed = Load(node.prior() + at) >= 0.0f;
+      scores[i] = ::rollout::search::Select(allowed, score, Fill(-kInfinity));
     }
     return Argmax(scores, vectors);
   }
@@ -98,7 +99,7 @@ class GumbelRule {
   }
 
   QTransform qtransform_;
-  const float *past_, *blocked_, *noise_;
+  const float* noise_;
   std::vector<std::vector<std::int32_t>> tables_;  // [valid actions][simulation]
   std::vector<const std::int32_t*> table_of_row_;  // [B]
 };

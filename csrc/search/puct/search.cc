@@ -40,7 +40,7 @@ void PuctSearch::PrepareRoot(std::size_t row, std::span<float> logits) const {
 
 void PuctSearch::PrepareSelection() {
   rule_.emplace(settings_.qtransform, settings_.pb_c_init, settings_.pb_c_base,
-                shape_.simulations + 1, keys_.data(), past(), blocked(0));
+                shape_.simulations + 1, keys_.data());
 }
 
 void PuctSearch::Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
@@ -52,9 +52,10 @@ void PuctSearch::Act(std::int64_t* action, float* weights) {
   const auto simulations = static_cast<std::uint32_t>(shape_.simulations);
   const double sharpness = 1.0 / std::max(settings_.temperature, kTiny);
   std::vector<double> mass(shape_.actions);
+  std::vector<std::byte> scratch(Node::EdgeBytes(tree_.width()));
   for (std::size_t row = 0; row < shape_.batch; ++row, weights += shape_.actions) {
-    const Node node = tree_.At(row, kRoot);
-    const float total = static_cast<float>(node.head().edge_visits);
+    const Node node = tree_.Read(row, kRoot, scratch.data());
+    const float total = static_cast<float>(node.edge_visits());
     for (std::size_t a = 0; a < shape_.actions; ++a) {
       weights[a] = static_cast<float>(node.visits()[a]) / total;
     }

@@ -21,10 +21,10 @@ namespace rollout::search {
 
 class Puct {
  public:
-  // keys [B], past [W] and blocked [B, W] are borrowed from the search.
+  // keys [B] is borrowed from the search.
   Puct(const QTransform& qtransform, float pb_c_init, float pb_c_base, std::int32_t most_visits,
-       const RowKey* keys, const float* past, const float* blocked)
-      : qtransform_(qtransform), keys_(keys), past_(past), blocked_(blocked) {
+       const RowKey* keys)
+      : qtransform_(qtransform), keys_(keys) {
     weight_.reserve(static_cast<std::size_t>(most_visits) + 1);
     for (std::int32_t n = 0; n <= most_visits; ++n) {
       const float visits = static_cast<float>(n);
@@ -35,13 +35,11 @@ class Puct {
 
   ROLLOUT_INLINE std::int32_t Select(const Descent& at, const Node& node, F8* scores) const {
     const std::size_t vectors = node.width / kLanes;
-    const float* const blocked = at.depth == 0 ? blocked_ + at.row * node.width : past_;
-    ScaleQ(qtransform_, node, past_, scores);
+    ScaleQ(qtransform_, node, scores);
     const F8 weight = Fill(weight_[static_cast<std::size_t>(node.head().visits)]);
     for (std::size_t i = 0; i < vectors; ++i) {
       const F8 visits = ToFloat(Load(node.visits() + i * kLanes));
       scores[i] += weight * Load(node.prior() + i * kLanes) / (visits + 1.0f);
-      scores[i] += Load(blocked + i * kLanes);
     }
     return ArgmaxRandomTie(scores, vectors, kTieWidth, [&](std::uint32_t tied) {
       return keys_[at.row]
@@ -56,7 +54,6 @@ class Puct {
 
   QTransform qtransform_;
   const RowKey* keys_;
-  const float *past_, *blocked_;
   std::vector<float> weight_;  // [visits] what multiplies the prior
 };
 
