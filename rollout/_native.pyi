@@ -124,6 +124,21 @@ def kitchen_bot_actions(
     Raises ValueError for an unknown kind, TypeError if `env` holds no kitchens.
     """
 
+def tabular_transitions(
+    env: EnvBatch,
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.bool_],
+    NDArray[np.float64],
+]:
+    """Return the table of an environment as arrays.
+
+    next_state, prob, reward, terminated: [S, A, K]; start: [S]. What rollout.envs.Transitions has.
+    Raises TypeError if the environment is not written as a table.
+    """
+
 def environments() -> dict[str, str]:
     """Return the native environments: id -> one line of what it is."""
 

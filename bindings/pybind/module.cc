@@ -8,5 +8,6 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindVec(m);
   rollout::bindings::BindGrid(m);
   rollout::bindings::BindKitchen(m);
+  rollout::bindings::BindToy(m);
   rollout::bindings::BindSearch(m);
 }

@@ -13,5 +13,6 @@ void BindGrid(py::module_& m);
 void BindKitchen(py::module_& m);
 void BindVec(py::module_& m);
 void BindSearch(py::module_& m);
+void BindToy(py::module_& m);
 
 }  // namespace rollout::bindings

@@ -3,18 +3,21 @@
 from rollout.envs.check import check_vector_env
 from rollout.envs.registry import EnvSpec, list_envs, make_vec, register_with_gymnasium, spec
 from rollout.envs.snapshot import Snapshot, StepFrom, View
+from rollout.envs.tabular import Transitions, transitions
 from rollout.envs.vector_env import VectorEnv
 
 __all__ = [
     "EnvSpec",
     "Snapshot",
     "StepFrom",
+    "Transitions",
     "VectorEnv",
     "View",
     "check_vector_env",
     "list_envs",
     "make_vec",
     "spec",
+    "transitions",
 ]
 
 register_with_gymnasium()

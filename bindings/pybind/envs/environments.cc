@@ -9,6 +9,7 @@ std::vector<EnvEntry> GridEntries();
 std::vector<EnvEntry> KitchenEntries();
 std::vector<EnvEntry> NimEntries();
 std::vector<EnvEntry> MinAtarEntries();
+std::vector<EnvEntry> ToyEntries();
 
 const std::vector<EnvEntry>& Environments() {
   static const std::vector<EnvEntry> entries = [] {
@@ -20,6 +21,7 @@ const std::vector<EnvEntry>& Environments() {
              NimEntries,
              MinAtarEntries,
              BoardEntries,
+             ToyEntries,
          }) {
       for (EnvEntry& entry : family()) all.push_back(std::move(entry));
     }
