@@ -5,11 +5,14 @@ own automatic reset running, so episodes end and start inside the timed part.
 """
 
 import functools
+import importlib
 import importlib.util
 import itertools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from unittest import mock
 
 import gymnasium
 import numpy as np
@@ -114,6 +117,53 @@ def test_kitchen(benchmark, num_envs: int, side: str) -> None:
         run = python_kitchens(num_envs, calls, actions=actions)
     benchmark.extra_info.update(
         pair=f"Kitchen-v0 cramped_room, n={num_envs}",
+        role="ours" if side == "ours" else "rival",
+        name=side,
+        work=calls * num_envs,
+        unit="steps",
+    )
+    benchmark(run)
+
+
+@functools.cache
+def minigrid_level(id: str) -> gymnasium.Env:
+    """One world of the Python original, without the pygame that it draws with."""
+    for name in ("pygame", "pygame.freetype"):
+        sys.modules.setdefault(name, mock.MagicMock())
+    importlib.import_module("minigrid")
+    return gymnasium.make(id, disable_env_checker=True).unwrapped
+
+
+def python_grids(id: str, num_envs: int, calls: int, *, actions: np.ndarray) -> Callable:
+    """The Python original, a world at a time, with its reset."""
+    world = minigrid_level(id)
+    world.reset(seed=0)
+    source = itertools.cycle(actions.ravel().tolist())
+
+    def run() -> None:
+        for action in itertools.islice(source, calls * num_envs):
+            _, _, terminated, truncated, _ = world.step(action)
+            if terminated or truncated:
+                world.reset()
+
+    return run
+
+
+@pytest.mark.info
+@pytest.mark.parametrize(
+    ("num_envs", "side"), [(64, "ours"), (64, "minigrid in Python"), (1024, "ours")]
+)
+def test_door_key(benchmark, num_envs: int, side: str) -> None:
+    id = "MiniGrid-DoorKey-8x8-v0"
+    actions = np.random.default_rng(0).integers(0, 7, (64, num_envs))
+    calls = 200 if side == "ours" else 5
+    if side == "ours":
+        env = rollout.make_vec(id, num_envs, num_threads=1)
+        run = stepper(env, calls, actions=actions)
+    else:
+        run = python_grids(id, num_envs, calls, actions=actions)
+    benchmark.extra_info.update(
+        pair=f"{id}, n={num_envs}",
         role="ours" if side == "ours" else "rival",
         name=side,
         work=calls * num_envs,
