@@ -66,6 +66,7 @@ class _EnvFacts(TypedDict):
 
     obs_fields: list[_ObsField]
     obs_is_single: bool
+    frame_stack: int
     action_nvec: list[int]
     action_is_scalar: bool
     action_low: list[float]
@@ -79,7 +80,7 @@ class _EnvFacts(TypedDict):
     has_action_mask: bool
     has_to_play: bool
     has_pictures: bool
-    keywords: dict[str, str]
+    keywords: list[dict[str, str]]
     row_bytes: int
 
 # observations (an array, or a dict or a tuple of them), action mask, whose turn it is
@@ -154,16 +155,23 @@ class EnvBatch:
         num_envs: int,
         num_threads: int,
         mode: int,
+        table: list[dict[str, Any]],
+        rows: NDArray[np.uint16],
+        redraw_params: bool,
+        observe: bool,
         events: bool,
         copy: bool,
         picture_size: int,
-        kwargs: dict[str, Any],
+        frame_stack: int,
+        reward_scale: float,
     ) -> None:
         """Make the rows of environment `id`, none of them reset yet.
 
-        mode: 0 next step, 1 same step, 2 disabled. picture_size: 0, or observations are pictures of
-        that many pixels a side, which the environment must be able to draw.
-        Raises ValueError or TypeError for kwargs that the environment does not take.
+        mode: 0 next step, 1 same step, 2 disabled. table: the environment's keywords, one dict for
+        each of its Params; rows: which of them row i has. picture_size: 0, or observations are
+        pictures of that many pixels a side. The rest is as on `VectorEnv`.
+        Raises ValueError or TypeError for keywords that the environment does not take, and for
+        Params under which its spaces differ.
         """
 
     def describe(self) -> _EnvFacts:
@@ -174,11 +182,13 @@ class EnvBatch:
         seeds: NDArray[np.uint64] | None,
         seeded: NDArray[np.bool_] | None,
         mask: NDArray[np.bool_] | None,
+        params: NDArray[np.uint16] | None,
         entropy: int,
     ) -> _View:
         """Reset the rows in `mask`; return what is to be seen of every row.
 
-        Row i takes seeds[i] where `seeded`; one that never had a seed takes entropy + i.
+        Row i takes seeds[i] where `seeded`; one that never had a seed takes entropy + i. A row that
+        is reset takes params[i].
         """
 
     def step(self, actions: ArrayLike) -> _Outputs:
@@ -211,6 +221,9 @@ class EnvBatch:
 
     def set_state(self, row: int, state: dict[str, Any]) -> None:
         """Set a row's state from one like `get_state`'s. Raises ValueError if it is not."""
+
+    def params(self) -> NDArray[np.uint16]:
+        """Return which Params every row has."""
 
     def seeds(self) -> NDArray[np.uint64]:
         """Return the seed of every row."""

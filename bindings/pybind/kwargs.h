@@ -30,6 +30,8 @@ class Kwargs {
   py::object Object(const char* name);
 
   void RefuseRest() const;
+  // Whether a getter has taken (or given the default of) this name.
+  bool Took(const char* name) const { return resolved_.contains(name); }
 
   // Every keyword with the repr of its value in force, defaults included: environments with equal
   // ones are the same environment.

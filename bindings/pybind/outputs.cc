@@ -9,8 +9,9 @@ namespace {
 
 using ArrayShape = std::vector<py::ssize_t>;
 
-py::array NewField(const ObsField& field, std::size_t n) {
+py::array NewField(const ObsField& field, std::size_t n, std::size_t frames) {
   ArrayShape shape = {static_cast<py::ssize_t>(n)};
+  if (frames > 1) shape.push_back(static_cast<py::ssize_t>(frames));
   shape.insert(shape.end(), field.shape.begin(), field.shape.end());
   return py::array(DtypeOf(field.dtype), std::move(shape));
 }
@@ -39,29 +40,25 @@ py::dtype DtypeOf(Dtype dtype) {
   return py::dtype::of<double>();
 }
 
-ViewArrays::ViewArrays(const Kernel& kernel, std::size_t n, const Sight& sight) {
+ViewArrays::ViewArrays(const Kernel& kernel, std::size_t n, bool observe) {
   const auto rows = static_cast<py::ssize_t>(n);
-  if (sight.obs && sight.picture_size > 0) {
-    obs_ = New({rows, sight.picture_size, sight.picture_size, 3}, &pointers_.picture);
-    pointers_.picture_size = sight.picture_size;
-  } else if (sight.obs) {
+  if (observe) {
+    const std::vector<ObsField>& fields = kernel.obs_fields();
     std::vector<py::array> arrays;
-    for (const ObsField& field : kernel.obs_fields()) {
-      arrays.push_back(NewField(field, n));
+    for (const ObsField& field : fields) {
+      arrays.push_back(NewField(field, n, kernel.options().frame_stack));
       slabs_.push_back(arrays.back().mutable_data());
     }
     pointers_.obs = slabs_.data();
-    if (kernel.spec().obs_fields.empty()) {
+    if (kernel.obs_is_single()) {
       obs_ = arrays[0];
-    } else if (kernel.obs_fields()[0].name.empty()) {
+    } else if (fields[0].name.empty()) {
       py::tuple parts(arrays.size());
       for (std::size_t f = 0; f < arrays.size(); ++f) parts[f] = arrays[f];
       obs_ = parts;
     } else {
       py::dict parts;
-      for (std::size_t f = 0; f < arrays.size(); ++f) {
-        parts[py::str(kernel.obs_fields()[f].name)] = arrays[f];
-      }
+      for (std::size_t f = 0; f < arrays.size(); ++f) parts[py::str(fields[f].name)] = arrays[f];
       obs_ = parts;
     }
   }
@@ -71,9 +68,9 @@ ViewArrays::ViewArrays(const Kernel& kernel, std::size_t n, const Sight& sight) 
   if (kernel.can().to_play) to_play_ = New({rows}, &pointers_.to_play);
 }
 
-StepArrays::StepArrays(const Kernel& kernel, std::size_t n, const Sight& sight, bool events,
+StepArrays::StepArrays(const Kernel& kernel, std::size_t n, bool observe, bool events,
                        bool final_view)
-    : view_(kernel, n, sight) {
+    : view_(kernel, n, observe) {
   const EnvSpec& spec = kernel.spec();
   const auto rows = static_cast<py::ssize_t>(n);
   py::object reward = New({rows}, &pointers_.reward);
@@ -93,7 +90,7 @@ StepArrays::StepArrays(const Kernel& kernel, std::size_t n, const Sight& sight, 
   pointers_.view = view_.pointers();
   py::object last = py::none();
   if (final_view) {
-    final_view_.emplace(kernel, n, sight);
+    final_view_.emplace(kernel, n, observe);
     pointers_.final_view = final_view_->pointers();
     last = final_view_->AsTuple();
   }

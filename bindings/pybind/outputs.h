@@ -12,20 +12,14 @@ namespace rollout::bindings {
 
 py::dtype DtypeOf(Dtype dtype);
 
-// What a caller wants to see of a row besides its mask and whose turn it is.
-struct Sight {
-  bool obs = true;
-  int picture_size = 0;  // not 0: a picture of that many pixels a side is the observation
-};
-
 // New arrays for what is to be seen of n rows.
 class ViewArrays {
  public:
-  ViewArrays(const Kernel& kernel, std::size_t n, const Sight& sight);
+  ViewArrays(const Kernel& kernel, std::size_t n, bool observe);
 
   const View& pointers() const { return pointers_; }
   // (observation, action mask, to play): the first an array, or a dict or a tuple of them; None for
-  // what is not there.
+  // what is not there or not wanted.
   py::tuple AsTuple() const { return py::make_tuple(obs_, mask_, to_play_); }
   const py::object& obs() const { return obs_; }
   const py::object& mask() const { return mask_; }
@@ -40,7 +34,7 @@ class ViewArrays {
 // New arrays for one step of n rows.
 class StepArrays {
  public:
-  StepArrays(const Kernel& kernel, std::size_t n, const Sight& sight, bool events, bool final_view);
+  StepArrays(const Kernel& kernel, std::size_t n, bool observe, bool events, bool final_view);
 
   const StepOutputs& pointers() const { return pointers_; }
   // (obs, reward, terminated, truncated, events, signals, stepped, action mask, to play, final):

@@ -16,37 +16,59 @@
 namespace rollout::bindings {
 namespace {
 
+const EnvEntry* Find(const std::string& id) {
+  for (const EnvEntry& entry : Environments()) {
+    if (entry.id == id) return &entry;
+  }
+  throw py::value_error("id: no native environment is called '" + id + "'");
+}
+
 using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
 using Mask = py::array_t<bool, py::array::c_style>;
 using Index = py::array_t<std::int64_t, py::array::c_style>;
 
+using ParamsIndex = py::array_t<std::uint16_t, py::array::c_style>;
+
 std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int num_threads,
-                               int mode, bool events, bool copy, int picture_size,
-                               const py::dict& values) {
-  for (const EnvEntry& entry : Environments()) {
-    if (entry.id != id) continue;
-    Kwargs kwargs(id, py::dict(values.attr("copy")()));
-    std::shared_ptr<const Kernel> kernel = entry.make(kwargs);
+                               int mode, const py::list& table, const ParamsIndex& rows,
+                               bool redraw_params, bool observe, bool events, bool copy,
+                               int picture_size, std::size_t frame_stack, double reward_scale) {
+  const EnvEntry* const entry = Find(id);
+  KernelOptions options{.frame_stack = frame_stack,
+                        .picture_size = picture_size,
+                        .reward_scale = reward_scale,
+                        .redraw_params = redraw_params,
+                        .limits = {}};
+  std::vector<std::shared_ptr<const Kernel>> parts;
+  std::vector<std::map<std::string, std::string>> keywords;
+  for (const py::handle values : table) {
+    const std::string where = "params[" + std::to_string(parts.size()) + "]";
+    Kwargs kwargs(table.size() == 1 ? id : id + ": " + where, py::dict(values.attr("copy")()));
+    parts.push_back(entry->make(kwargs));
+    // what an environment does not take itself is the batch's own limit
+    std::int64_t limit = parts.back()->limit(0);
+    if (!kwargs.Took("max_episode_steps")) limit = kwargs.Int("max_episode_steps", limit, 0);
     kwargs.RefuseRest();
-    return std::unique_ptr<EnvBatch>(new EnvBatch{&entry,
-                                                  kwargs.resolved(),
-                                                  Batch(std::move(kernel), num_envs, num_threads),
-                                                  static_cast<Autoreset>(mode),
-                                                  {.picture_size = picture_size},
-                                                  events,
-                                                  copy,
-                                                  {}});
+    options.limits.push_back(limit);
+    keywords.push_back(kwargs.resolved());
   }
-  throw py::value_error("id: no native environment is called '" + id + "'");
+  return std::unique_ptr<EnvBatch>(
+      new EnvBatch{entry, std::move(keywords),
+                   Batch(parts[0]->Join(parts, options), num_envs, num_threads,
+                         {rows.data(), static_cast<std::size_t>(rows.size())}),
+                   static_cast<Autoreset>(mode), observe, events, copy, std::nullopt});
 }
 
 py::tuple Reset(EnvBatch& self, const std::optional<Seeds>& seeds,
                 const std::optional<Mask>& seeded, const std::optional<Mask>& mask,
-                std::uint64_t entropy) {
-  const ResetRequest request{seeds ? seeds->data() : nullptr, seeded ? seeded->data() : nullptr,
-                             mask ? mask->data() : nullptr, entropy};
-  const ViewArrays seen(self.batch.kernel(), self.batch.num_rows(), self.sight);
+                const std::optional<ParamsIndex>& params, std::uint64_t entropy) {
+  const ResetRequest request{.seeds = seeds ? seeds->data() : nullptr,
+                             .seeded = seeded ? seeded->data() : nullptr,
+                             .mask = mask ? mask->data() : nullptr,
+                             .entropy = entropy,
+                             .params = params ? params->data() : nullptr};
+  const ViewArrays seen(self.batch.kernel(), self.batch.num_rows(), self.observe);
   {
     const py::gil_scoped_release release;
     self.batch.Reset(request, seen.pointers());
@@ -73,7 +95,7 @@ py::tuple Step(EnvBatch& self, const py::object& given) {
   const bool final_view = self.mode == Autoreset::kSameStep;
   std::optional<StepArrays> fresh;
   std::optional<StepArrays>& arrays = self.copy ? fresh : self.outputs;
-  if (!arrays) arrays.emplace(kernel, n, self.sight, self.events, final_view);
+  if (!arrays) arrays.emplace(kernel, n, self.observe, self.events, final_view);
   StepSlab(self, self.batch.row(0), n, actions, self.mode, arrays->pointers());
   return arrays->AsTuple();
 }
@@ -103,15 +125,13 @@ py::tuple StepRows(EnvBatch& self, const Bytes& rows, const py::object& given) {
   const auto n = static_cast<std::size_t>(rows.shape(0));
   const py::array actions = CheckActions(self.batch.kernel(), given, n);
   Bytes next = Aligned(rows);
-  const StepArrays arrays(self.batch.kernel(), n, self.sight, true, false);
+  const StepArrays arrays(self.batch.kernel(), n, self.observe, true, false);
   StepSlab(self, reinterpret_cast<std::byte*>(next.mutable_data()), n, actions,
            Autoreset::kDisabled, arrays.pointers());
   return py::make_tuple(next, arrays.AsTuple());
 }
 
 py::tuple Look(EnvBatch& self, const std::optional<Bytes>& rows) {
-  const ViewArrays* seen = nullptr;
-  std::optional<ViewArrays> arrays;
   std::optional<Bytes> aligned;
   const std::byte* slab = self.batch.row(0);
   std::size_t n = self.batch.num_rows();
@@ -120,12 +140,12 @@ py::tuple Look(EnvBatch& self, const std::optional<Bytes>& rows) {
     slab = reinterpret_cast<const std::byte*>(aligned->data());
     n = static_cast<std::size_t>(rows->shape(0));
   }
-  seen = &arrays.emplace(self.batch.kernel(), n, self.sight);
+  const ViewArrays seen(self.batch.kernel(), n, true);
   {
     const py::gil_scoped_release release;
-    self.batch.Look(slab, n, seen->pointers());
+    self.batch.Look(slab, n, seen.pointers());
   }
-  return seen->AsTuple();
+  return seen.AsTuple();
 }
 
 py::array Pictures(EnvBatch& self, const Bytes& rows, int size) {
@@ -168,7 +188,17 @@ void SetState(EnvBatch& self, std::size_t i, const py::dict& state) {
   } catch (const std::invalid_argument& error) {
     throw py::value_error(where + error.what());
   }
+  self.batch.kernel().ForgetFrames(row);
   std::memcpy(self.batch.row(i), row, bytes);
+}
+
+ParamsIndex RowParams(const EnvBatch& self) {
+  const auto n = self.batch.num_rows();
+  ParamsIndex out(static_cast<py::ssize_t>(n));
+  for (std::size_t i = 0; i < n; ++i) {
+    out.mutable_data()[i] = Kernel::Header(self.batch.row(i)).params;
+  }
+  return out;
 }
 
 Seeds RowSeeds(const EnvBatch& self) {
@@ -200,12 +230,13 @@ py::dict Describe(const EnvBatch& self) {
   const EnvSpec& spec = kernel.spec();
   py::dict out;
   out["obs_fields"] = DescribeFields(kernel);
-  out["obs_is_single"] = spec.obs_fields.empty();
+  out["frame_stack"] = kernel.options().frame_stack;
+  out["obs_is_single"] = kernel.obs_is_single();
   out["action_nvec"] = spec.action_nvec;
   out["action_is_scalar"] = spec.action_is_scalar;
   out["action_low"] = spec.action_low;
   out["action_high"] = spec.action_high;
-  out["max_episode_steps"] = spec.max_episode_steps;
+  out["max_episode_steps"] = kernel.limit(0);
   out["event_names"] = py::tuple(py::cast(spec.event_names));
   out["event_rows"] = spec.event_rows;
   out["signal_names"] = py::tuple(py::cast(spec.signal_names));
@@ -232,10 +263,11 @@ void BindVec(py::module_& m) {
       "Return the native environments: id -> one line of what it is.");
   py::class_<EnvBatch>(m, "EnvBatch", "Rows of one environment, stepped over a thread pool.")
       .def(py::init(&Make), py::arg("id"), py::arg("num_envs"), py::arg("num_threads"),
-           py::arg("mode"), py::arg("events"), py::arg("copy"), py::arg("picture_size"),
-           py::arg("kwargs"))
+           py::arg("mode"), py::arg("table"), py::arg("rows"), py::arg("redraw_params"),
+           py::arg("observe"), py::arg("events"), py::arg("copy"), py::arg("picture_size"),
+           py::arg("frame_stack"), py::arg("reward_scale"))
       .def("describe", &Describe, "Return shapes, bounds, names and sizes.")
-      .def("reset", &Reset, py::arg("seeds"), py::arg("seeded"), py::arg("mask"),
+      .def("reset", &Reset, py::arg("seeds"), py::arg("seeded"), py::arg("mask"), py::arg("params"),
            py::arg("entropy"), "Reset rows; return what is to be seen of every row.")
       .def("step", &Step, py::arg("actions"), "Step every row once.")
       .def("read", &Read, py::arg("index"), "Return a copy of rows as bytes.")
@@ -248,6 +280,7 @@ void BindVec(py::module_& m) {
       .def("get_state", &GetState, py::arg("row"), "Return a row's state in readable form.")
       .def("set_state", &SetState, py::arg("row"), py::arg("state"),
            "Set a row's state from what get_state returned.")
+      .def("params", &RowParams, "Return which Params every row has.")
       .def("seeds", &RowSeeds, "Return the seed of every row.")
       .def(
           "first_not_begun", [](const EnvBatch& self) { return self.batch.FirstNotBegun(); },

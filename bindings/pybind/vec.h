@@ -42,15 +42,16 @@ EnvEntry MakeEntry(std::string id, std::string summary, typename E::Params (*mak
                    void (*set)(const typename E::Params&, RowHeader&, typename E::State&,
                                const py::dict&)) {
   using K = KernelOf<E>;
-  return {
-      std::move(id), std::move(summary),
-      [make_params](Kwargs& kwargs) { return std::make_shared<K>(make_params(kwargs)); },
-      [get](const Kernel& kernel, const std::byte* row) {
-        return get(static_cast<const K&>(kernel).params(), Kernel::Header(row), K::StateOf(row));
-      },
-      [set](const Kernel& kernel, std::byte* row, const py::dict& state) {
-        set(static_cast<const K&>(kernel).params(), Kernel::Header(row), K::StateOf(row), state);
-      }};
+  return {std::move(id), std::move(summary),
+          [make_params](Kwargs& kwargs) { return std::make_shared<K>(make_params(kwargs)); },
+          [get](const Kernel& kernel, const std::byte* row) {
+            return get(static_cast<const K&>(kernel).ParamsOf(row), Kernel::Header(row),
+                       K::StateOf(row));
+          },
+          [set](const Kernel& kernel, std::byte* row, const py::dict& state) {
+            set(static_cast<const K&>(kernel).ParamsOf(row), Kernel::Header(row), K::StateOf(row),
+                state);
+          }};
 }
 
 // Every environment, in the order that users see. Defined in envs/environments.cc.
@@ -59,10 +60,10 @@ const std::vector<EnvEntry>& Environments();
 // What Python holds: a batch and the entry it was made from.
 struct EnvBatch {
   const EnvEntry* entry;
-  std::map<std::string, std::string> keywords;  // Kwargs::resolved
+  std::vector<std::map<std::string, std::string>> keywords;  // Kwargs::resolved, one a Params
   Batch batch;
   Autoreset mode;
-  Sight sight;
+  bool observe;                       // whether observations are made
   bool events;                        // whether step reports events
   bool copy;                          // whether step makes new output arrays
   std::optional<StepArrays> outputs;  // kept between steps when copy is false
@@ -75,7 +76,7 @@ struct EnvBatch {
     if (kernel == nullptr) {
       throw py::type_error("env: this function is not for " + entry->id);
     }
-    return {&kernel->params(), &KernelOf<E>::StateOf(batch.row(i))};
+    return {&kernel->ParamsOf(batch.row(i)), &KernelOf<E>::StateOf(batch.row(i))};
   }
 };
 

@@ -12,7 +12,8 @@ constexpr std::align_val_t kSlabAlignment{64};  // a cache line
 
 }  // namespace
 
-Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num_threads)
+Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num_threads,
+             std::span<const std::uint16_t> params)
     : kernel_(std::move(kernel)),
       num_rows_(num_rows),
       pool_(num_threads),
@@ -20,6 +21,7 @@ Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num
           ::operator new[](num_rows * kernel_->row_bytes(), kSlabAlignment))) {
   // zeroed, so that padding never makes equal rows differ
   std::memset(slab_.get(), 0, num_rows * kernel_->row_bytes());
+  for (std::size_t i = 0; i < params.size(); ++i) Kernel::Header(row(i)).params = params[i];
 }
 
 void Batch::Free::operator()(std::byte* slab) const { ::operator delete[](slab, kSlabAlignment); }

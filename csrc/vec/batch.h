@@ -18,7 +18,9 @@ namespace rollout {
 
 class Batch {
  public:
-  Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num_threads);
+  // params: which of the kernel's Params each row has; empty: the first.
+  Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num_threads,
+        std::span<const std::uint16_t> params = {});
 
   const Kernel& kernel() const { return *kernel_; }
   std::size_t num_rows() const { return num_rows_; }

@@ -1,20 +1,24 @@
 // One environment's code behind a small table, so that a batch need not know which one it steps.
 //
-// A row is a blob: RowHeader, then the environment's State. It holds all that the row's future
-// depends on, so copying it is a snapshot. A kernel steps chunks of rows; inside a chunk the calls
-// into the environment are known at compile time and inline. Kernels own their Params, are
-// immutable, and are thread-safe for disjoint rows. Rows and outputs belong to the caller.
+// A row is a blob: RowHeader, then the environment's State, then the frames it has seen where they
+// are stacked. It holds all that the row's future depends on, so copying it is a snapshot. A kernel
+// steps chunks of rows; inside a chunk the calls into the environment are known at compile time and
+// inline. Kernels own their Params, are immutable, and are thread-safe for disjoint rows. Rows and
+// outputs belong to the caller.
 //
-//   slab   | header | state | pad | header | state | pad | ...    row i starts at i * row_bytes()
+//   slab   | header | state | frames | pad | header | state | ...    row i starts at i *
+//   row_bytes()
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "core/philox.h"
 #include "envs/env.h"
 
 namespace rollout {
@@ -40,7 +44,9 @@ struct RowHeader {
   std::uint8_t begun = 0;       // reset at least once
   std::uint8_t terminated = 0;  // the episode has ended by the environment's rules
   std::uint8_t truncated = 0;   // the episode has ended by the step limit
-  std::uint8_t unused[5] = {};
+  std::uint8_t unused = 0;
+  std::uint16_t params = 0;  // which of the kernel's Params are the row's
+  std::uint16_t unused2 = 0;
 
   bool ended() const { return (terminated | truncated) != 0; }
 };
@@ -68,10 +74,11 @@ struct StepOutputs {
 };
 
 struct ResetRequest {
-  const std::uint64_t* seeds = nullptr;  // null: no row gets a new seed
-  const bool* seeded = nullptr;          // which rows take theirs from `seeds`; null: all
-  const bool* mask = nullptr;            // which rows to reset; null: all
-  std::uint64_t entropy = 0;             // seeds a row that never had a seed: entropy + row
+  const std::uint64_t* seeds = nullptr;   // null: no row gets a new seed
+  const bool* seeded = nullptr;           // which rows take theirs from `seeds`; null: all
+  const bool* mask = nullptr;             // which rows to reset; null: all
+  std::uint64_t entropy = 0;              // seeds a row that never had a seed: entropy + row
+  const std::uint16_t* params = nullptr;  // which Params the reset rows take; null: theirs
 };
 
 // What an environment can do beyond stepping.
@@ -82,17 +89,32 @@ struct Abilities {
   bool pictures = false;     // E::Render
 };
 
+// What is added to any environment.
+struct KernelOptions {
+  std::size_t frame_stack = 1;  // observations are the last so many, the oldest first
+  int picture_size = 0;         // not 0: observations are pictures, so many pixels a side
+  double reward_scale = 1.0;
+  bool redraw_params = false;        // each episode takes any of the Params, all equally likely
+  std::vector<std::int64_t> limits;  // step limits, one a Params; empty: as their specs say
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  const EnvSpec& spec() const { return spec_; }
+  const EnvSpec& spec() const { return specs_[0]; }
+  // How many Params there are, for rows that differ. Their specs agree but in the step limit.
+  std::size_t num_params() const { return specs_.size(); }
+  std::int64_t limit(std::size_t params) const { return limits_[params]; }  // 0: none
+  const KernelOptions& options() const { return options_; }
   const Abilities& can() const { return can_; }
   std::size_t row_bytes() const { return row_bytes_; }
   std::size_t grain() const { return grain_; }  // rows a chunk when threads share the work
 
-  // The arrays of an observation: the spec's fields, or its single array as one without a name.
+  // The arrays of one frame of an observation: a picture, or the spec's fields, or its single array
+  // as a field without a name.
   const std::vector<ObsField>& obs_fields() const { return obs_fields_; }
-  std::size_t obs_bytes(std::size_t field) const { return obs_bytes_[field]; }  // a row's
+  bool obs_is_single() const { return obs_is_single_; }
+  std::size_t frame_bytes(std::size_t field) const { return frame_bytes_[field]; }
   // Elements a row.
   std::size_t action_size() const { return action_size_; }
   std::size_t event_size() const { return event_size_; }
@@ -104,6 +126,12 @@ class Kernel {
     return *reinterpret_cast<const RowHeader*>(row);
   }
 
+  // The same environment with options, and with the Params of several kernels of it: row i's are
+  // those of parts[header.params]. Throws std::invalid_argument where they do not fit together.
+  virtual std::shared_ptr<const Kernel> Join(
+      const std::vector<std::shared_ptr<const Kernel>>& parts,
+      const KernelOptions& options) const = 0;
+
   // All of these work on rows [begin, end) of a slab and of the outputs.
   virtual void Reset(std::byte* slab, const ResetRequest& request, const View& view,
                      std::size_t begin, std::size_t end) const = 0;
@@ -114,22 +142,43 @@ class Kernel {
   // The first row that may not take its action; `end` if there is none. Rows that have ended may.
   virtual std::size_t FirstIllegal(const std::byte* slab, const void* actions, std::size_t begin,
                                    std::size_t end) const = 0;
+  // Forgets the frames before now, after a row's state was set from outside.
+  virtual void ForgetFrames(std::byte* row) const = 0;
 
  protected:
-  // obs_struct_bytes: sizeof(E::Obs) where that is a struct of fields, else 0. Throws
-  // std::invalid_argument for a spec that contradicts itself.
-  Kernel(EnvSpec spec, Abilities can, std::size_t row_bytes, std::size_t grain,
-         std::size_t obs_struct_bytes);
+  struct Facts {
+    std::vector<EnvSpec> specs;  // one a Params
+    Abilities can;
+    std::size_t state_end = 0;  // bytes of header and state
+    std::size_t grain = 1;
+    std::size_t obs_struct_bytes = 0;  // sizeof(E::Obs) where that is a struct of fields
+  };
 
-  // Copies the fields of one observation to row i of their slabs.
+  // Throws std::invalid_argument for specs that contradict themselves or one another.
+  Kernel(Facts facts, KernelOptions options);
+
+  // Copies the fields of one observation, a struct, to element i of their slabs.
   void Scatter(const void* obs, void* const* slabs, std::size_t i) const;
 
+  // A row's frames are a ring a field. These write to the newest frame's place (or to all), and
+  // copy the ring to element i of slabs, the oldest first.
+  static constexpr std::size_t kMostFields = 32;
+  void FrameSlabs(std::byte* row, void** slabs) const;
+  void RepeatFrame(std::byte* row) const;
+  void CopyFrames(const std::byte* row, void* const* slabs, std::size_t i) const;
+  std::size_t FrameNow(const std::byte* row) const {
+    return Header(row).step % options_.frame_stack;
+  }
+
  private:
-  EnvSpec spec_;
+  std::vector<EnvSpec> specs_;
+  std::vector<std::int64_t> limits_;
+  KernelOptions options_;
   Abilities can_;
-  std::size_t row_bytes_, grain_;
   std::vector<ObsField> obs_fields_;
-  std::vector<std::size_t> obs_bytes_;
+  std::vector<std::size_t> frame_bytes_;
+  bool obs_is_single_;
+  std::size_t frames_at_, row_bytes_, grain_;
   std::size_t action_size_, event_size_, signal_size_, mask_size_;
 };
 
@@ -142,15 +191,25 @@ class KernelOf final : public Kernel {
   using Obs = typename E::Obs;
   static_assert(alignof(State) <= kRowAlignment);
 
-  explicit KernelOf(Params params)
-      : Kernel(E::Describe(params), Can(), AlignUp(kStateAt + StateBytes(params), kRowAlignment),
-               Grain(), kFields ? sizeof(Obs) : 0),
-        params_(std::move(params)) {}
+  using Table = std::vector<std::shared_ptr<const Params>>;
 
-  const Params& params() const { return params_; }
+  explicit KernelOf(Params params)
+      : KernelOf(Table{std::make_shared<const Params>(std::move(params))}, {}) {}
+
+  KernelOf(Table table, KernelOptions options)
+      : Kernel(FactsOf(table), std::move(options)), table_(std::move(table)) {}
+
+  const Params& ParamsOf(const std::byte* row) const { return *table_[Header(row).params]; }
   static State& StateOf(std::byte* row) { return *reinterpret_cast<State*>(row + kStateAt); }
   static const State& StateOf(const std::byte* row) {
     return *reinterpret_cast<const State*>(row + kStateAt);
+  }
+
+  std::shared_ptr<const Kernel> Join(const std::vector<std::shared_ptr<const Kernel>>& parts,
+                                     const KernelOptions& options) const override {
+    Table table;
+    for (const auto& part : parts) table.push_back(static_cast<const KernelOf&>(*part).table_[0]);
+    return std::make_shared<KernelOf>(std::move(table), options);
   }
 
   void Reset(std::byte* slab, const ResetRequest& request, const View& view, std::size_t begin,
@@ -163,6 +222,7 @@ class KernelOf final : public Kernel {
             request.seeds != nullptr && (request.seeded == nullptr || request.seeded[i]);
         const bool reseeded = given || !header.begun;
         if (reseeded) header.seed = given ? request.seeds[i] : request.entropy + i;
+        if (request.params != nullptr) header.params = request.params[i];
         Begin(row, reseeded);
       }
       LookAt(row, view, i);
@@ -198,14 +258,22 @@ class KernelOf final : public Kernel {
 
       bool stepped = false;
       if constexpr (kStepsMany) {
-        E::StepMany(params_, states, acts, outcomes, live);
+        // rows that follow one another and share Params go together
+        for (std::size_t first = 0, last = 0; first < live; first = last) {
+          const std::uint16_t params = Header(rows[first]).params;
+          last = num_params() == 1 ? live : first + 1;
+          while (last < live && Header(rows[last]).params == params) ++last;
+          E::StepMany(*table_[params], states + first, acts + first, outcomes + first,
+                      last - first);
+        }
         stepped = true;
       }
       for (std::size_t k = 0; k < live; ++k) {
         RowHeader& header = Header(rows[k]);
         ++header.step;
         if (!stepped) {
-          outcomes[k] = E::Step(params_, *states[k], acts[k], Key(header), Extras(out, index[k]));
+          outcomes[k] =
+              E::Step(ParamsOf(rows[k]), *states[k], acts[k], Key(header), Extras(out, index[k]));
         }
         Finish(rows[k], outcomes[k], mode, out, index[k]);
       }
@@ -223,10 +291,16 @@ class KernelOf final : public Kernel {
       for (std::size_t i = begin; i < end; ++i) {
         const std::byte* const row = slab + i * row_bytes();
         if (Header(row).ended()) continue;
-        if (!E::IsLegal(params_, StateOf(row), ActionOf(actions, i))) return i;
+        if (!E::IsLegal(ParamsOf(row), StateOf(row), ActionOf(actions, i))) return i;
       }
     }
     return end;
+  }
+
+  void ForgetFrames(std::byte* row) const override {
+    if (options().frame_stack == 1) return;
+    AddFrame(row);
+    RepeatFrame(row);
   }
 
  private:
@@ -250,8 +324,6 @@ class KernelOf final : public Kernel {
         E::Render(params, state, 64, rgb);
       };
 
-  static constexpr Abilities Can() { return {kMask, kLegality, kTurns, kPictures}; }
-
   static constexpr std::size_t Grain() {
     if constexpr (requires { E::kGrainRows; }) {
       return E::kGrainRows;
@@ -266,6 +338,19 @@ class KernelOf final : public Kernel {
     } else {
       return sizeof(State);
     }
+  }
+
+  static Facts FactsOf(const Table& table) {
+    Facts facts;
+    for (const auto& params : table) facts.specs.push_back(E::Describe(*params));
+    facts.can = {kMask, kLegality, kTurns, kPictures};
+    facts.state_end = kStateAt;
+    for (const auto& params : table) {
+      facts.state_end = std::max(facts.state_end, kStateAt + StateBytes(*params));
+    }
+    facts.grain = Grain();
+    facts.obs_struct_bytes = kFields ? sizeof(Obs) : 0;
+    return facts;
   }
 
   static StepKey Key(const RowHeader& header) {
@@ -298,9 +383,15 @@ class KernelOf final : public Kernel {
     header.step = 0;
     header.begun = 1;
     header.terminated = header.truncated = 0;
+    if (options().redraw_params) {
+      PhiloxStream draw(header.seed, header.episode, 0, kParamsSite);
+      header.params =
+          static_cast<std::uint16_t>(draw.Below(static_cast<std::uint32_t>(num_params())));
+    }
     StepKey key = Key(header);
     key.reseeded = reseeded;
-    E::Reset(params_, StateOf(row), key);
+    E::Reset(ParamsOf(row), StateOf(row), key);
+    ForgetFrames(row);
   }
 
   void PassEnded(std::byte* row, Autoreset mode, const StepOutputs& out, std::size_t i) const {
@@ -316,13 +407,14 @@ class KernelOf final : public Kernel {
   void Finish(std::byte* row, const Outcome& outcome, Autoreset mode, const StepOutputs& out,
               std::size_t i) const {
     RowHeader& header = Header(row);
-    const std::int64_t limit = spec().max_episode_steps;
+    const std::int64_t limit = this->limit(header.params);
     header.terminated = outcome.terminated;
     header.truncated = limit > 0 && header.step >= limit;
     if (out.stepped != nullptr) out.stepped[i] = true;
-    out.reward[i] = outcome.reward;
+    out.reward[i] = outcome.reward * options().reward_scale;
     out.terminated[i] = header.terminated != 0;
     out.truncated[i] = header.truncated != 0;
+    if (options().frame_stack > 1) AddFrame(row);
     if (mode == Autoreset::kSameStep && header.ended()) {
       LookAt(row, out.final_view, i);
       Begin(row, false);
@@ -330,35 +422,60 @@ class KernelOf final : public Kernel {
     LookAt(row, out.view, i);
   }
 
-  void LookAt(const std::byte* row, const View& view, std::size_t i) const {
+  // writes what is observed now to element i of every field's slab
+  void Observe(const std::byte* row, void* const* slabs, std::size_t i) const {
+    const Params& params = ParamsOf(row);
     const State& state = StateOf(row);
+    [[maybe_unused]] std::byte* const to = static_cast<std::byte*>(slabs[0]) + i * frame_bytes(0);
+    if constexpr (kPictures) {
+      if (const int size = options().picture_size; size > 0) {
+        E::Render(params, state, size, reinterpret_cast<std::uint8_t*>(to));
+        return;
+      }
+    }
+    if constexpr (kFields) {
+      Obs all;
+      E::Observe(params, state, &all);
+      Scatter(&all, slabs, i);
+    } else {
+      E::Observe(params, state, reinterpret_cast<Obs*>(to));
+    }
+  }
+
+  void AddFrame(std::byte* row) const {
+    void* frames[kMostFields];
+    FrameSlabs(row, frames);
+    Observe(row, frames, FrameNow(row));
+  }
+
+  void LookAt(const std::byte* row, const View& view, std::size_t i) const {
     if (view.obs != nullptr) {
-      if constexpr (kFields) {
-        Obs all;
-        E::Observe(params_, state, &all);
-        Scatter(&all, view.obs, i);
+      if (options().frame_stack == 1) {
+        Observe(row, view.obs, i);
       } else {
-        auto* const to = static_cast<std::byte*>(view.obs[0]) + i * obs_bytes(0);
-        E::Observe(params_, state, reinterpret_cast<Obs*>(to));
+        CopyFrames(row, view.obs, i);
       }
     }
     if constexpr (kMask) {
       if (view.action_mask != nullptr) {
-        E::LegalActions(params_, state, view.action_mask + i * mask_size());
+        E::LegalActions(ParamsOf(row), StateOf(row), view.action_mask + i * mask_size());
       }
     }
     if constexpr (kTurns) {
-      if (view.to_play != nullptr) view.to_play[i] = E::ToPlay(params_, state);
+      if (view.to_play != nullptr) view.to_play[i] = E::ToPlay(ParamsOf(row), StateOf(row));
     }
     if constexpr (kPictures) {
       if (view.picture != nullptr) {
         const auto size = static_cast<std::size_t>(view.picture_size);
-        E::Render(params_, state, view.picture_size, view.picture + i * size * size * 3);
+        E::Render(ParamsOf(row), StateOf(row), view.picture_size,
+                  view.picture + i * size * size * 3);
       }
     }
   }
 
-  const Params params_;
+  static constexpr std::uint32_t kParamsSite = UINT32_MAX;  // no environment draws here
+
+  const Table table_;
 };
 
 }  // namespace rollout

@@ -131,7 +131,12 @@ class KitchenVectorEnv(VectorEnv):
 
     def __init__(self, id: str, num_envs: int, *, layout: str = "cramped_room", **kwargs: Any):
         self.layout = load_layout(layout)
-        super().__init__(id, num_envs, layout=self.layout.text, **kwargs)
+        super().__init__(id, num_envs, layout=layout, **kwargs)
+
+    @classmethod
+    def native_kwargs(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Put the layout's text in the place of its name."""
+        return {**kwargs, "layout": load_layout(kwargs["layout"]).text}
 
     def bot_actions(
         self, kind: str, player: int, noise: float = 0.0, seed: int = 0

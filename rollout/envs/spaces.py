@@ -6,24 +6,23 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from rollout import _native
 
 
-def observation_space(facts: _native._EnvFacts, picture_size: int = 0) -> spaces.Space[Any]:
-    """Return the space of one row's observation.
-
-    picture_size: not 0 where observations are pictures, [size, size, 3] uint8.
-    """
-    if picture_size:
-        return spaces.Box(0, 255, (picture_size, picture_size, 3), np.uint8)
+def observation_space(facts: _native._EnvFacts) -> spaces.Space[Any]:
+    """Return the space of one row's observation."""
     fields = facts["obs_fields"]
+    space: spaces.Space[Any]
     if facts["obs_is_single"]:
-        return _field_space(fields[0])
-    if fields[0]["name"] == "":
-        return spaces.Tuple([_field_space(field) for field in fields])
-    return spaces.Dict({field["name"]: _field_space(field) for field in fields})
+        space = _field_space(fields[0])
+    elif fields[0]["name"] == "":
+        space = spaces.Tuple([_field_space(field) for field in fields])
+    else:
+        space = spaces.Dict({field["name"]: _field_space(field) for field in fields})
+    return space if facts["frame_stack"] == 1 else batch_space(space, facts["frame_stack"])
 
 
 def action_space(facts: _native._EnvFacts) -> spaces.Space[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from operator import index as as_int
 from typing import Any, ClassVar
 
 import gymnasium
@@ -16,17 +15,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from rollout import _native
+from rollout.envs import arguments
 from rollout.envs import infos as info_fields
 from rollout.envs.snapshot import Snapshot, StepFrom, View
 from rollout.envs.spaces import action_space, observation_space
 
-MODES = {
-    "next_step": AutoresetMode.NEXT_STEP,
-    "same_step": AutoresetMode.SAME_STEP,
-    "disabled": AutoresetMode.DISABLED,
-}
-NATIVE_MODES = {mode: number for number, mode in enumerate(MODES.values())}
-SEED_LIMIT = 2**64
+NATIVE_MODES = {mode: number for number, mode in enumerate(arguments.MODES.values())}
 
 Step = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
@@ -38,14 +32,26 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     s + i, and what a row does depends on its seed and its actions alone: never on the number of
     rows, of threads, or on its company.
 
-    events: whether `step` puts `infos["events"]`, uint8 [n, event_rows, E], the counts of
-            `event_names` in that step (no event_rows axis when there is one row).
-    copy:   whether `step` returns new arrays. With False it returns the same arrays each time and
-            overwrites them, which saves their allocation.
-    render_obs:  observations are pictures, uint8 [n, render_size, render_size, 3], for the
-                 environments that can draw themselves.
-    render_size: pixels a side, of those and of `render`'s.
-    render_mode: "rgb_array" for `render`, or None.
+    num_threads:    threads that step the rows, at most; None: every processor that this process
+                    may use. Results never depend on it.
+    autoreset_mode: "next_step", "same_step" or "disabled", as gymnasium means them.
+    params:         dicts of the environment's keywords, for rows that differ: row i has
+                    `params[i % len(params)]`, and the keywords that all share. `self.params` has
+                    the distinct ones. Spaces, events and signals must be the same for all.
+    redraw_params:  each episode of a row takes any of `self.params` instead, by its own seed.
+    observe:        False: `reset` and `step` return None for observations and do not make them.
+    events:         whether `step` puts `infos["events"]`, uint8 [n, event_rows, E], the counts of
+                    `event_names` in that step (no event_rows axis when there is one row).
+    copy:           whether `step` returns new arrays. With False it returns the same arrays each
+                    time and overwrites them, which saves their allocation.
+    frame_stack:    k > 1: observations are the last k, [n, k, ...], the oldest first; an episode
+                    starts with k of its first.
+    reward_scale:   what rewards are multiplied by (signals are not).
+    render_obs:     observations are pictures, uint8 [n, render_size, render_size, 3], for the
+                    environments that can draw themselves.
+    render_size:    pixels a side, of those and of `render`'s.
+    render_mode:    "rgb_array" for `render`, or None.
+    kwargs:         the environment's own, and max_episode_steps (0: no limit), which all take.
 
     Signals of an environment (such as a shaped reward) are always in infos, float32 [n, width].
     So are, from `reset` on, in games "action_mask", int8 [n, A] (1 where an action is legal now)
@@ -55,7 +61,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012  (gymnasium's)
     # what get_attr and call may ask of a row
-    row_attributes: ClassVar[tuple[str, ...]] = ("state", "np_random_seed")
+    row_attributes: ClassVar[tuple[str, ...]] = ("state", "np_random_seed", "params")
 
     def __init__(
         self,
@@ -64,59 +70,67 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         *,
         num_threads: int | None = None,
         autoreset_mode: str | AutoresetMode = "next_step",
+        params: Sequence[Mapping[str, Any]] | None = None,
+        redraw_params: bool = False,
+        observe: bool = True,
         events: bool = False,
         copy: bool = True,
+        frame_stack: int = 1,
+        reward_scale: float = 1.0,
         render_obs: bool = False,
         render_size: int = 64,
         render_mode: str | None = None,
         **kwargs: Any,
     ) -> None:
-        mode = _parse_mode(autoreset_mode)
-        self.num_envs = _positive("num_envs", num_envs)
-        threads = (
+        self.env_id = id
+        self.num_envs = arguments.whole("num_envs", num_envs)
+        self.num_threads = (
             _native.hardware_threads()
             if num_threads is None
-            else _positive("num_threads", num_threads)
+            else arguments.whole("num_threads", num_threads)
         )
-        self._batch: _native.EnvBatch | None = _native.EnvBatch(
-            id,
-            self.num_envs,
-            threads,
-            NATIVE_MODES[mode],
-            events,
-            copy,
-            _picture_size("render_size", render_size) if render_obs else 0,
-            self.native_kwargs(kwargs),
-        )
-        self._begun = False
-        self._mode = mode
-        self.env_id = id
-        self.num_threads = threads
-        self.metadata = {**self.metadata, "autoreset_mode": mode}
-
-        facts = self._batch.describe()
-        self.has_pictures = facts["has_pictures"]
-        self._require_pictures("render_obs", render_obs)
-        self._require_pictures("render_mode", render_mode is not None)
+        self._mode = arguments.autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self._mode}
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode: expected 'rgb_array' or None, got {render_mode!r}")
         self.render_mode = render_mode
-        self.render_size = _picture_size("render_size", render_size)
-        self.num_players = facts["num_players"]
-        self.keywords = facts["keywords"]
-        identity = (id, sorted(self.keywords.items()), facts["row_bytes"])
+        self.render_size = arguments.pixels("render_size", render_size)
+        self.params, rows = arguments.params_table(params, self.num_envs)
+        self._redraw_params = redraw_params
+        self._observe = observe
+        self._batch: _native.EnvBatch | None = _native.EnvBatch(
+            id,
+            self.num_envs,
+            self.num_threads,
+            NATIVE_MODES[self._mode],
+            table=[self.native_kwargs({**kwargs, **values}) for values in self.params],
+            rows=rows,
+            redraw_params=redraw_params,
+            observe=observe,
+            events=events,
+            copy=copy,
+            picture_size=self.render_size if render_obs else 0,
+            frame_stack=arguments.whole("frame_stack", frame_stack, high=256),
+            reward_scale=arguments.finite("reward_scale", reward_scale),
+        )
+        self._begun = False
+
+        facts = self._batch.describe()
+        self.has_pictures = facts["has_pictures"]
+        self._require_pictures("render_mode", render_mode is not None)
+        self.keywords = facts["keywords"][0]
         self.row_bytes = facts["row_bytes"]
+        identity = (id, [sorted(each.items()) for each in facts["keywords"]], self.row_bytes)
         self.fingerprint = blake2b(repr(identity).encode(), digest_size=8).hexdigest()
         self.event_names = facts["event_names"]
         self.event_rows = facts["event_rows"]
+        self.num_players = facts["num_players"]
         self.max_episode_steps = facts["max_episode_steps"]
         self._signals: dict[str, slice] = {}
         for name, width in zip(facts["signal_names"], facts["signal_widths"], strict=True):
             start = max((part.stop for part in self._signals.values()), default=0)
             self._signals[name] = slice(start, start + width)
-        self.single_observation_space = observation_space(
-            facts, self.render_size if render_obs else 0
-        )
+        self.single_observation_space = observation_space(facts)
         self.single_action_space = action_space(facts)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -136,15 +150,18 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
         seed:    s seeds row i with s + i; a list seeds each row, None in it going on with the row's
                  own stream; None goes on in all rows (one never seeded takes a random seed).
-        options: {"reset_mask": bool [n]} resets just the rows that are True.
+        options: "reset_mask", bool [n], resets just the rows that are True; "params", integers [n]
+                 into `self.params`, gives the rows that are reset other parameters.
 
         Returns the observations of all rows, and infos with their action masks and turns in games.
         Raises ValueError or TypeError for a seed or a mask that does not fit.
         """
         batch = self._open()
-        seeds, seeded = self._parse_seeds(seed)
-        mask = self._parse_options(options)
-        obs, action_mask, to_play = batch.reset(seeds, seeded, mask, secrets.randbits(64))
+        seeds, seeded = arguments.seeds(seed, self.num_envs)
+        mask, params = arguments.reset_options(options, self.num_envs, len(self.params))
+        if params is not None and self._redraw_params:
+            raise ValueError("options['params']: with redraw_params episodes draw their own")
+        obs, action_mask, to_play = batch.reset(seeds, seeded, mask, params, secrets.randbits(64))
         self._begun = self._begun or mask is None
         infos: dict[str, Any] = {}
         self._add_view(infos, action_mask, to_play)
@@ -182,7 +199,9 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def snapshot(self, rows: ArrayLike | None = None) -> Snapshot:
         """Return the worlds of `rows` (all by default; indices or a bool mask), as a value."""
         batch = self._ready()
-        return Snapshot(self.env_id, self.fingerprint, batch.read(self._index(rows)))
+        return Snapshot(
+            self.env_id, self.fingerprint, batch.read(arguments.row_index(rows, self.num_envs))
+        )
 
     def restore(self, snapshot: Snapshot, rows: ArrayLike | None = None) -> None:
         """Put the worlds of a snapshot back into `rows` (all by default), one each.
@@ -191,7 +210,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """
         batch = self._open()
         self._require(snapshot)
-        index = self._index(rows)
+        index = arguments.row_index(rows, self.num_envs)
         if len(index) != len(snapshot):
             raise ValueError(
                 f"rows: expected {len(snapshot)}, one for each row of the snapshot, "
@@ -249,7 +268,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         Raises ValueError for an environment that cannot draw itself.
         """
         self._require_pictures("pictures", True)
-        size = self.render_size if size is None else _picture_size("size", size)
+        size = self.render_size if size is None else arguments.pixels("size", size)
         if snapshot is None:
             snapshot = self.snapshot(rows)
         else:
@@ -265,12 +284,17 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return None if self.render_mode is None else tuple(self.pictures())
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """Return an attribute of every row: "state" (readable dicts) or "np_random_seed"."""
+        """Return an attribute of every row.
+
+        "state": readable dicts. "np_random_seed": integers. "params": its dict of `self.params`.
+        """
         batch = self._ready()
         if name == "state":
             return tuple(batch.get_state(row) for row in range(self.num_envs))
         if name == "np_random_seed":
             return tuple(batch.seeds().tolist())
+        if name == "params":
+            return tuple(self.params[number] for number in batch.params())
         raise AttributeError(f"name: expected one of {self.row_attributes}, got {name!r}")
 
     def set_attr(self, name: str, values: Any) -> None:
@@ -348,85 +372,3 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if signals is not None:
             fields.update((name, signals[:, part]) for name, part in self._signals.items())
         return fields
-
-    def _index(self, rows: ArrayLike | None) -> NDArray[np.int64]:
-        if rows is None:
-            return np.arange(self.num_envs)
-        index = np.asarray(rows)
-        if index.dtype == np.bool_ and index.shape == (self.num_envs,):
-            return np.flatnonzero(index)
-        if index.size == 0:
-            return np.empty(0, np.int64)
-        if index.ndim != 1 or index.dtype.kind not in "iu":
-            raise TypeError(
-                "rows: expected a list of row numbers or a bool mask of every row, "
-                f"got {index.dtype} of shape {list(index.shape)}"
-            )
-        bad = np.flatnonzero((index < 0) | (index >= self.num_envs))
-        if len(bad):
-            raise ValueError(f"rows: expected 0..{self.num_envs - 1}, got {index[bad[0]]}")
-        return index.astype(np.int64)
-
-    def _parse_seeds(
-        self, seed: int | Sequence[int | None] | None
-    ) -> tuple[NDArray[np.uint64] | None, NDArray[np.bool_] | None]:
-        if seed is None:
-            return None, None
-        if isinstance(seed, int | np.integer):  # a bool too: _seed refuses it
-            first = _seed("seed", seed, SEED_LIMIT - self.num_envs)
-            return np.uint64(first) + np.arange(self.num_envs, dtype=np.uint64), None
-        if not isinstance(seed, Sequence | np.ndarray) or isinstance(seed, str):
-            raise TypeError(f"seed: expected an integer, a list of them or None, got {seed!r}")
-        if len(seed) != self.num_envs:
-            raise ValueError(f"seed: expected {self.num_envs} of them, got {len(seed)}")
-        numbers = [
-            0 if one is None else _seed(f"seed[{row}]", one, SEED_LIMIT - 1)
-            for row, one in enumerate(seed)
-        ]
-        return np.array(numbers, np.uint64), np.array([one is not None for one in seed])
-
-    def _parse_options(self, options: dict[str, Any] | None) -> NDArray[np.bool_] | None:
-        if not options:
-            return None
-        if unknown := options.keys() - {"reset_mask"}:
-            raise ValueError(f"options: only 'reset_mask' is known, got {sorted(unknown)}")
-        mask = options["reset_mask"]
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            got = mask.dtype if isinstance(mask, np.ndarray) else type(mask)
-            raise TypeError(f"options['reset_mask']: expected a bool NumPy array, got {got}")
-        if mask.shape != (self.num_envs,):
-            raise ValueError(
-                f"options['reset_mask']: expected shape [n={self.num_envs}], got {list(mask.shape)}"
-            )
-        if not mask.any():
-            raise ValueError("options['reset_mask']: expected at least one True, got none")
-        return np.ascontiguousarray(mask)
-
-
-def _parse_mode(mode: str | AutoresetMode) -> AutoresetMode:
-    if isinstance(mode, AutoresetMode):
-        return mode
-    for name, known in MODES.items():
-        if mode in (name, known.value):
-            return known
-    raise ValueError(f"autoreset_mode: expected one of {', '.join(MODES)}, got {mode!r}")
-
-
-def _positive(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
-    return int(value)
-
-
-def _picture_size(name: str, size: int) -> int:
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 8 <= size <= 1024:
-        raise ValueError(f"{name}: expected 8..1024 pixels a side, got {size!r}")
-    return int(size)
-
-
-def _seed(name: str, value: Any, limit: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if not 0 <= as_int(value) <= limit:
-        raise ValueError(f"{name}: expected 0..{limit}, got {value}")
-    return as_int(value)

@@ -133,7 +133,7 @@ def test_a_partial_reset_touches_no_other_row() -> None:
         ({"reset_mask": np.ones(4)}, TypeError, "bool NumPy array, got float64"),
         ({"reset_mask": np.ones(3, bool)}, ValueError, r"shape \[n=4\], got \[3\]"),
         ({"reset_mask": np.zeros(4, bool)}, ValueError, "at least one True"),
-        ({"speed": 2}, ValueError, r"only 'reset_mask' is known, got \['speed'\]"),
+        ({"speed": 2}, ValueError, r"only 'reset_mask' and 'params' are known, got \['speed'\]"),
     ],
 )
 def test_bad_reset_options(options: dict, error: type[Exception], words: str) -> None:
