@@ -196,8 +196,12 @@ class EnvBatch:
 
         Returns obs, reward, terminated, truncated, then events, signals, stepped, action_mask,
         to_play and the last views of ended episodes, or None. Raises TypeError or ValueError for
-        the first bad or illegal action, and then no row was stepped.
+        the first bad or illegal action, and then no row was stepped; ResetNeeded for a row that was
+        never reset, or has ended under mode 2.
         """
+
+    def step_into(self, actions: ArrayLike, buffers: StepArrays) -> None:
+        """Step every row once, into arrays that were made for this batch. Raises as step."""
 
     def read(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return a copy of rows, [len(index), row_bytes]."""
@@ -228,15 +232,25 @@ class EnvBatch:
     def seeds(self) -> NDArray[np.uint64]:
         """Return the seed of every row."""
 
-    def first_not_begun(self) -> int:
-        """Return the first row that was never reset, or -1."""
-
-    def first_ended(self) -> int:
-        """Return the first row whose episode has ended, or -1."""
+    def require_begun(self) -> None:
+        """Raise gymnasium's ResetNeeded unless every row has an episode."""
 
     @property
     def num_threads(self) -> int:
         """How many threads step the rows."""
+
+class StepArrays:
+    """The arrays of one step, for `EnvBatch.step_into` to fill again and again."""
+
+    def __init__(self, batch: EnvBatch, given: dict[str, NDArray[Any]]) -> None:
+        """Make them for `batch`, or take the caller's.
+
+        given: by name, such as "reward", "obs['board']" or "final_obs"; the others are made.
+        Raises TypeError or ValueError for one that does not fit or that a step does not have.
+        """
+
+    def arrays(self) -> _Outputs:
+        """Return them, in the order that `EnvBatch.step` does."""
 
 class SearchQTransform:
     """How a search scales Q-values; `rollout.search.QTransform` makes it."""

@@ -24,6 +24,16 @@ std::string Expected(const EnvSpec& spec, const ArrayShape& shape) {
   return "actions: expected " + Shape(shape) + (spec.action_nvec.empty() ? " float32" : " int64");
 }
 
+// Whether these are n int64 numbers that can be read as they are, which most actions are.
+bool IsPlain(const py::object& given, std::size_t n) {
+  if (!py::isinstance<py::array>(given)) return false;
+  const auto array = py::reinterpret_borrow<py::array>(given);
+  static const int kInt64 = py::dtype::of<std::int64_t>().num();
+  constexpr int kNeeded = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};
+  return array.dtype().num() == kInt64 && (array.flags() & kNeeded) == kNeeded &&
+         array.ndim() == 1 && array.shape(0) == static_cast<py::ssize_t>(n);
+}
+
 // The first action of a Discrete or MultiDiscrete batch that is out of range raises.
 void CheckChoices(const EnvSpec& spec, const ArrayShape& shape, const std::int64_t* values,
                   std::size_t n) {
@@ -60,6 +70,12 @@ void CheckFinite(const EnvSpec& spec, const ArrayShape& shape, const float* valu
 py::array CheckActions(const Kernel& kernel, const py::object& given, std::size_t n) {
   const EnvSpec& spec = kernel.spec();
   const bool discrete = !spec.action_nvec.empty();
+  if (discrete && spec.action_is_scalar && IsPlain(given, n)) {
+    auto actions = py::reinterpret_borrow<py::array>(given);
+    CheckChoices(spec, {static_cast<py::ssize_t>(n)},
+                 static_cast<const std::int64_t*>(actions.data()), n);
+    return actions;
+  }
   ArrayShape shape = {static_cast<py::ssize_t>(n)};
   if (!discrete || !spec.action_is_scalar) {
     shape.push_back(static_cast<py::ssize_t>(kernel.action_size()));

@@ -1,8 +1,9 @@
-// The arrays that looking and stepping fill, made here and handed to Python.
+// The arrays that looking and stepping fill: made here, or the caller's own, and handed to Python.
 #pragma once
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "module.h"
@@ -12,10 +13,30 @@ namespace rollout::bindings {
 
 py::dtype DtypeOf(Dtype dtype);
 
-// New arrays for what is to be seen of n rows.
+// Where output arrays come from: made new, or the caller's by name. Those must have the shape and
+// dtype, be C-contiguous, aligned and writable; else ValueError or TypeError names the array.
+class ArraySource {
+ public:
+  ArraySource() = default;
+  explicit ArraySource(const py::dict& given) : given_(given) {}
+
+  bool HasGiven() const { return bool(given_); }
+  py::array Take(const std::string& name, const py::dtype& dtype,
+                 const std::vector<py::ssize_t>& shape);
+  // ValueError if an array was given that nothing asked for.
+  void RefuseRest() const;
+
+ private:
+  py::dict given_ = py::reinterpret_steal<py::dict>(py::handle());
+  std::vector<std::string> names_;
+};
+
+// Arrays for what is to be seen of n rows. `prefix` goes before their names.
 class ViewArrays {
  public:
   ViewArrays(const Kernel& kernel, std::size_t n, bool observe);
+  ViewArrays(const Kernel& kernel, std::size_t n, bool observe, ArraySource& source,
+             const char* prefix = "");
 
   const View& pointers() const { return pointers_; }
   // (observation, action mask, to play): the first an array, or a dict or a tuple of them; None for
@@ -31,10 +52,17 @@ class ViewArrays {
   View pointers_;
 };
 
-// New arrays for one step of n rows.
+// What is wanted of a step besides rewards, flags, signals, masks and turns.
+struct StepWish {
+  bool observe = true;
+  bool events = false;
+  bool final_view = false;
+};
+
+// Arrays for one step of n rows.
 class StepArrays {
  public:
-  StepArrays(const Kernel& kernel, std::size_t n, bool observe, bool events, bool final_view);
+  StepArrays(const Kernel& kernel, std::size_t n, const StepWish& wish, ArraySource source = {});
 
   const StepOutputs& pointers() const { return pointers_; }
   // (obs, reward, terminated, truncated, events, signals, stepped, action mask, to play, final):

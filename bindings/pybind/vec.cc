@@ -27,7 +27,6 @@ using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
 using Mask = py::array_t<bool, py::array::c_style>;
 using Index = py::array_t<std::int64_t, py::array::c_style>;
-
 using ParamsIndex = py::array_t<std::uint16_t, py::array::c_style>;
 
 std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int num_threads,
@@ -53,11 +52,40 @@ std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int 
     options.limits.push_back(limit);
     keywords.push_back(kwargs.resolved());
   }
+  const auto autoreset = static_cast<Autoreset>(mode);
+  const StepWish wish{observe, events, autoreset == Autoreset::kSameStep};
   return std::unique_ptr<EnvBatch>(
       new EnvBatch{entry, std::move(keywords),
                    Batch(parts[0]->Join(parts, options), num_envs, num_threads,
                          {rows.data(), static_cast<std::size_t>(rows.size())}),
-                   static_cast<Autoreset>(mode), observe, events, copy, std::nullopt});
+                   autoreset, wish, copy, std::nullopt});
+}
+
+[[noreturn]] void ResetNeeded(const std::string& message) {
+  const py::object error = py::module_::import("gymnasium.error").attr("ResetNeeded");
+  PyErr_SetString(error.ptr(), message.c_str());
+  throw py::error_already_set();
+}
+
+// raises unless every row has an episode
+void RequireBegun(EnvBatch& self) {
+  if (self.begun) return;
+  const std::int64_t row = self.batch.FirstNotBegun();
+  if (row >= 0) {
+    ResetNeeded("row " + std::to_string(row) + " has no episode yet; call reset() first");
+  }
+  self.begun = true;
+}
+
+// raises unless every row can be stepped
+void RequireReady(EnvBatch& self) {
+  RequireBegun(self);
+  if (self.mode != Autoreset::kDisabled) return;
+  if (const std::int64_t row = self.batch.FirstEnded(); row >= 0) {
+    ResetNeeded("row " + std::to_string(row) +
+                " has ended and autoreset is disabled; reset it with "
+                "reset(options={\"reset_mask\": terminations | truncations})");
+  }
 }
 
 py::tuple Reset(EnvBatch& self, const std::optional<Seeds>& seeds,
@@ -68,7 +96,7 @@ py::tuple Reset(EnvBatch& self, const std::optional<Seeds>& seeds,
                              .mask = mask ? mask->data() : nullptr,
                              .entropy = entropy,
                              .params = params ? params->data() : nullptr};
-  const ViewArrays seen(self.batch.kernel(), self.batch.num_rows(), self.observe);
+  const ViewArrays seen(self.batch.kernel(), self.batch.num_rows(), self.wish.observe);
   {
     const py::gil_scoped_release release;
     self.batch.Reset(request, seen.pointers());
@@ -89,15 +117,26 @@ void StepSlab(EnvBatch& self, std::byte* slab, std::size_t n, const py::array& a
 }
 
 py::tuple Step(EnvBatch& self, const py::object& given) {
+  RequireReady(self);
   const Kernel& kernel = self.batch.kernel();
   const std::size_t n = self.batch.num_rows();
   const py::array actions = CheckActions(kernel, given, n);
-  const bool final_view = self.mode == Autoreset::kSameStep;
   std::optional<StepArrays> fresh;
   std::optional<StepArrays>& arrays = self.copy ? fresh : self.outputs;
-  if (!arrays) arrays.emplace(kernel, n, self.observe, self.events, final_view);
+  if (!arrays) arrays.emplace(kernel, n, self.wish);
   StepSlab(self, self.batch.row(0), n, actions, self.mode, arrays->pointers());
   return arrays->AsTuple();
+}
+
+std::unique_ptr<StepArrays> Buffers(const EnvBatch& self, const py::dict& given) {
+  return std::make_unique<StepArrays>(self.batch.kernel(), self.batch.num_rows(), self.wish,
+                                      ArraySource(given));
+}
+
+void StepInto(EnvBatch& self, const py::object& given, const StepArrays& buffers) {
+  RequireReady(self);
+  const py::array actions = CheckActions(self.batch.kernel(), given, self.batch.num_rows());
+  StepSlab(self, self.batch.row(0), self.batch.num_rows(), actions, self.mode, buffers.pointers());
 }
 
 std::span<const std::int64_t> Span(const Index& index) {
@@ -110,12 +149,28 @@ Bytes Read(const EnvBatch& self, const Index& index) {
   return out;
 }
 
+// the row numbers of Params reach into memory: a damaged blob must not
+void RequireKnownParams(const Kernel& kernel, const std::byte* slab, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    RowHeader header;
+    std::memcpy(&header, slab + i * kernel.row_bytes(), sizeof(header));
+    if (header.params < kernel.num_params()) continue;
+    throw py::value_error("snapshot: row " + std::to_string(i) + " is damaged: it has params " +
+                          std::to_string(header.params) + " of " +
+                          std::to_string(kernel.num_params()) + "; take it again");
+  }
+}
+
 void Write(EnvBatch& self, const Bytes& rows, const Index& index) {
+  RequireKnownParams(self.batch.kernel(), reinterpret_cast<const std::byte*>(rows.data()),
+                     static_cast<std::size_t>(rows.shape(0)));
   self.batch.Write(Span(index), reinterpret_cast<const std::byte*>(rows.data()));
 }
 
 // a copy of rows that starts where rows must start
-Bytes Aligned(const Bytes& rows) {
+Bytes Aligned(const EnvBatch& self, const Bytes& rows) {
+  RequireKnownParams(self.batch.kernel(), reinterpret_cast<const std::byte*>(rows.data()),
+                     static_cast<std::size_t>(rows.shape(0)));
   Bytes copy({rows.shape(0), rows.shape(1)});
   std::memcpy(copy.mutable_data(), rows.data(), static_cast<std::size_t>(rows.nbytes()));
   return copy;
@@ -124,8 +179,8 @@ Bytes Aligned(const Bytes& rows) {
 py::tuple StepRows(EnvBatch& self, const Bytes& rows, const py::object& given) {
   const auto n = static_cast<std::size_t>(rows.shape(0));
   const py::array actions = CheckActions(self.batch.kernel(), given, n);
-  Bytes next = Aligned(rows);
-  const StepArrays arrays(self.batch.kernel(), n, self.observe, true, false);
+  Bytes next = Aligned(self, rows);
+  const StepArrays arrays(self.batch.kernel(), n, {.observe = self.wish.observe, .events = true});
   StepSlab(self, reinterpret_cast<std::byte*>(next.mutable_data()), n, actions,
            Autoreset::kDisabled, arrays.pointers());
   return py::make_tuple(next, arrays.AsTuple());
@@ -136,7 +191,7 @@ py::tuple Look(EnvBatch& self, const std::optional<Bytes>& rows) {
   const std::byte* slab = self.batch.row(0);
   std::size_t n = self.batch.num_rows();
   if (rows) {
-    aligned = Aligned(*rows);
+    aligned = Aligned(self, *rows);
     slab = reinterpret_cast<const std::byte*>(aligned->data());
     n = static_cast<std::size_t>(rows->shape(0));
   }
@@ -149,7 +204,7 @@ py::tuple Look(EnvBatch& self, const std::optional<Bytes>& rows) {
 }
 
 py::array Pictures(EnvBatch& self, const Bytes& rows, int size) {
-  const Bytes aligned = Aligned(rows);
+  const Bytes aligned = Aligned(self, rows);
   const auto n = rows.shape(0);
   py::array_t<std::uint8_t> out(std::vector<py::ssize_t>{n, size, size, 3});
   const View view{.picture = out.mutable_data(), .picture_size = size};
@@ -261,7 +316,11 @@ void BindVec(py::module_& m) {
         return out;
       },
       "Return the native environments: id -> one line of what it is.");
-  py::class_<EnvBatch>(m, "EnvBatch", "Rows of one environment, stepped over a thread pool.")
+  // both are known before either is used in a signature
+  py::class_<EnvBatch> env_batch(m, "EnvBatch",
+                                 "Rows of one environment, stepped over a thread pool.");
+  py::class_<StepArrays> step_arrays(m, "StepArrays", "The arrays of one step.");
+  env_batch
       .def(py::init(&Make), py::arg("id"), py::arg("num_envs"), py::arg("num_threads"),
            py::arg("mode"), py::arg("table"), py::arg("rows"), py::arg("redraw_params"),
            py::arg("observe"), py::arg("events"), py::arg("copy"), py::arg("picture_size"),
@@ -270,6 +329,8 @@ void BindVec(py::module_& m) {
       .def("reset", &Reset, py::arg("seeds"), py::arg("seeded"), py::arg("mask"), py::arg("params"),
            py::arg("entropy"), "Reset rows; return what is to be seen of every row.")
       .def("step", &Step, py::arg("actions"), "Step every row once.")
+      .def("step_into", &StepInto, py::arg("actions"), py::arg("buffers"),
+           "Step every row once, into those arrays.")
       .def("read", &Read, py::arg("index"), "Return a copy of rows as bytes.")
       .def("write", &Write, py::arg("rows"), py::arg("index"), "Overwrite rows by bytes.")
       .def("step_rows", &StepRows, py::arg("rows"), py::arg("actions"),
@@ -282,15 +343,12 @@ void BindVec(py::module_& m) {
            "Set a row's state from what get_state returned.")
       .def("params", &RowParams, "Return which Params every row has.")
       .def("seeds", &RowSeeds, "Return the seed of every row.")
-      .def(
-          "first_not_begun", [](const EnvBatch& self) { return self.batch.FirstNotBegun(); },
-          "Return the first row that was never reset, or -1.")
-      .def(
-          "first_ended", [](const EnvBatch& self) { return self.batch.FirstEnded(); },
-          "Return the first row whose episode has ended, or -1.")
+      .def("require_begun", &RequireBegun, "Raise ResetNeeded unless every row has an episode.")
       .def_property_readonly(
           "num_threads", [](const EnvBatch& self) { return self.batch.num_threads(); },
           "How many threads step the rows.");
+  step_arrays.def(py::init(&Buffers), py::arg("batch"), py::arg("given"))
+      .def("arrays", &StepArrays::AsTuple, "Return them, in the order that EnvBatch.step does.");
 }
 
 }  // namespace rollout::bindings

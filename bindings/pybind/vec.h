@@ -63,10 +63,10 @@ struct EnvBatch {
   std::vector<std::map<std::string, std::string>> keywords;  // Kwargs::resolved, one a Params
   Batch batch;
   Autoreset mode;
-  bool observe;                       // whether observations are made
-  bool events;                        // whether step reports events
+  StepWish wish;                      // what step reports
   bool copy;                          // whether step makes new output arrays
   std::optional<StepArrays> outputs;  // kept between steps when copy is false
+  bool begun = false;                 // every row was reset, or set from a snapshot
 
   // Params and State of row i, for functions that one environment adds; TypeError for another's
   // batch.

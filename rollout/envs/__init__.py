@@ -1,5 +1,6 @@
 """Native environments in batches: step, snapshot, branch."""
 
+from rollout.envs.buffers import StepBuffers
 from rollout.envs.check import check_vector_env
 from rollout.envs.registry import EnvSpec, list_envs, make_vec, register_with_gymnasium, spec
 from rollout.envs.snapshot import Snapshot, StepFrom, View
@@ -9,6 +10,7 @@ from rollout.envs.vector_env import VectorEnv
 __all__ = [
     "EnvSpec",
     "Snapshot",
+    "StepBuffers",
     "StepFrom",
     "Transitions",
     "VectorEnv",

@@ -47,6 +47,10 @@ class Layout:
     values: Mapping[str, float]
     cook_times: Mapping[str, int]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by name or text: read-only mappings do not pickle."""
+        return load_layout, (self.name or self.text,)
+
     @property
     def width(self) -> int:
         """Cells a row."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
-from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from gymnasium.error import ClosedEnvironmentError
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from rollout import _native
 from rollout.envs import arguments
 from rollout.envs import infos as info_fields
+from rollout.envs.buffers import StepBuffers, make_buffers
 from rollout.envs.snapshot import Snapshot, StepFrom, View
 from rollout.envs.spaces import action_space, observation_space
 
@@ -57,6 +58,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     So are, from `reset` on, in games "action_mask", int8 [n, A] (1 where an action is legal now)
     and "to_play", int64 [n] (whose turn it is).
     Rewards are float64 [n], flags bool [n]. One caller at a time; different envs are independent.
+    An env pickles and deep-copies with all its worlds.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012  (gymnasium's)
@@ -97,23 +99,22 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.render_size = arguments.pixels("render_size", render_size)
         self.params, rows = arguments.params_table(params, self.num_envs)
         self._redraw_params = redraw_params
-        self._observe = observe
-        self._batch: _native.EnvBatch | None = _native.EnvBatch(
-            id,
-            self.num_envs,
-            self.num_threads,
-            NATIVE_MODES[self._mode],
-            table=[self.native_kwargs({**kwargs, **values}) for values in self.params],
-            rows=rows,
-            redraw_params=redraw_params,
-            observe=observe,
-            events=events,
-            copy=copy,
-            picture_size=self.render_size if render_obs else 0,
-            frame_stack=arguments.whole("frame_stack", frame_stack, high=256),
-            reward_scale=arguments.finite("reward_scale", reward_scale),
-        )
-        self._begun = False
+        self._making: dict[str, Any] = {
+            "id": id,
+            "num_envs": self.num_envs,
+            "num_threads": self.num_threads,
+            "mode": NATIVE_MODES[self._mode],
+            "table": [self.native_kwargs({**kwargs, **values}) for values in self.params],
+            "rows": rows,
+            "redraw_params": redraw_params,
+            "observe": observe,
+            "events": events,
+            "copy": copy,
+            "picture_size": self.render_size if render_obs else 0,
+            "frame_stack": arguments.whole("frame_stack", frame_stack, high=256),
+            "reward_scale": arguments.finite("reward_scale", reward_scale),
+        }
+        self._batch: _native.EnvBatch | None = _native.EnvBatch(**self._making)
 
         facts = self._batch.describe()
         self.has_pictures = facts["has_pictures"]
@@ -162,7 +163,6 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if params is not None and self._redraw_params:
             raise ValueError("options['params']: with redraw_params episodes draw their own")
         obs, action_mask, to_play = batch.reset(seeds, seeded, mask, params, secrets.randbits(64))
-        self._begun = self._begun or mask is None
         infos: dict[str, Any] = {}
         self._add_view(infos, action_mask, to_play)
         return obs, infos
@@ -176,13 +176,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         SyncVectorEnv does. Raises TypeError or ValueError naming the first bad action, ResetNeeded
         before the first reset or (autoreset "disabled") for a row whose episode has ended.
         """
-        batch = self._ready()
-        if self._mode is AutoresetMode.DISABLED and (row := batch.first_ended()) >= 0:
-            raise ResetNeeded(
-                f"row {row} has ended and autoreset is disabled; "
-                'reset it with reset(options={"reset_mask": terminations | truncations})'
-            )
-        out = batch.step(actions)
+        out = self._open().step(actions)
         obs, reward, terminated, truncated, events, signals, stepped, mask, to_play, final = out
         infos: dict[str, Any] = {}
         if stepped is not None:
@@ -195,6 +189,28 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 info_fields.move_to_final(infos, last, fields, ended)
         self._add_view(infos, mask, to_play)
         return obs, reward, terminated, truncated, infos
+
+    def buffers(self, *, pin: bool = False, **arrays: Any) -> StepBuffers:
+        """Make arrays for `step_into` to fill again and again.
+
+        arrays: the caller's own for some of them (NumPy's, or torch tensors in host memory), by the
+                names of StepBuffers, "signals" being one array [n, width of all], and final_obs,
+                final_action_mask and final_to_play. They are written to where they are.
+        pin:    the others lie in page-locked memory, from which a GPU copies fast.
+
+        Raises TypeError or ValueError for an array of another shape or dtype, or that is strided or
+        read-only; RuntimeError for pin without CUDA.
+        """
+        return make_buffers(self._open(), self._signals, arrays, pin)
+
+    def step_into(self, actions: ArrayLike, buffers: StepBuffers) -> None:
+        """Step every row once, into `buffers` of this env: the fastest step, which makes no arrays.
+
+        Raises as `step` does.
+        """
+        if buffers._native is None:
+            raise TypeError("buffers: expected what env.buffers() returned, got its torch() view")
+        self._open().step_into(actions, buffers._native)
 
     def snapshot(self, rows: ArrayLike | None = None) -> Snapshot:
         """Return the worlds of `rows` (all by default; indices or a bool mask), as a value."""
@@ -327,6 +343,18 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """Give the rows and the threads back."""
         self._batch = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle with the worlds of all rows, those that were never reset included."""
+        rows = None if self._batch is None else self._batch.read(np.arange(self.num_envs))
+        return {**self.__dict__, "_batch": rows}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the same env again, where it was."""
+        self.__dict__.update(state)
+        if state["_batch"] is not None:
+            self._batch = _native.EnvBatch(**self._making)
+            self._batch.write(state["_batch"], np.arange(self.num_envs))
+
     def __repr__(self) -> str:
         """Return the id and the number of rows."""
         return f"{type(self).__name__}({self.env_id}, num_envs={self.num_envs})"
@@ -338,11 +366,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def _ready(self) -> _native.EnvBatch:
         batch = self._open()
-        if not self._begun:
-            row = batch.first_not_begun()
-            if row >= 0:
-                raise ResetNeeded(f"row {row} has no episode yet; call reset() first")
-            self._begun = True
+        batch.require_begun()
         return batch
 
     def _require(self, snapshot: Snapshot) -> None:
