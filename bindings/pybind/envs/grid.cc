@@ -1,6 +1,8 @@
 // MiniGrid's levels: their keywords, and their states as dicts.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,9 +21,8 @@ py::tuple CellTuple(Cell cell) {
   return py::make_tuple(code & 255, code >> 8 & 255, code >> 16 & 255);
 }
 
-template <class E>
-py::dict GetState(const Params& params, const RowHeader& header, const typename E::State& state) {
-  const World world = E::WorldOf(params, state);
+py::dict GetState(const Params& params, const RowHeader& header, const State& state) {
+  const World world = MiniGrid::WorldOf(params, state);
   const Agent& agent = state.agent;
   py::list columns;
   for (int x = 0; x < world.width; ++x) {
@@ -148,16 +149,17 @@ class StateReader {
   const py::dict& values_;
 };
 
-template <class E>
-void SetState(const Params& params, RowHeader& header, typename E::State& state,
-              const py::dict& values) {
+void SetState(const Params& params, RowHeader& header, State& state, const py::dict& values) {
   const StateReader reader(params, values);
-  typename E::State changed = state;  // the stream goes on
-  const World world = E::WorldOf(params, changed);
+  std::array<Cell, kMaxCells> cells;
+  cells.fill(kWallCell);
+  World world = MiniGrid::WorldOf(params, state);
+  Cell* const old = std::exchange(world.cells, cells.data());
   reader.ReadCells(world);
-  changed.agent = reader.ReadAgent(world);
+  const Agent agent = reader.ReadAgent(world);
   header.step = reader.ReadStep();
-  state = changed;
+  std::copy_n(cells.data(), world.stride() * world.height, old);
+  state.agent = agent;  // the stream goes on
 }
 
 const char* Summary(Family family) {
@@ -187,11 +189,9 @@ Params ParamsFrom(Kwargs& kwargs) {
 template <std::size_t kIndex>
 EnvEntry Entry() {
   constexpr Level level = kLevels[kIndex];
-  constexpr std::size_t cells = Stride(level.width) * level.height;
-  using E = MiniGrid<cells <= 64 ? 64 : cells <= 256 ? 256 : 640>;
-  static_assert(cells <= 640);
-  return MakeEntry<E>(level.id, Summary(level.family) + std::string("; equal to minigrid's"),
-                      ParamsFrom<kIndex>, GetState<E>, SetState<E>);
+  static_assert(Stride(level.width) * level.height <= kMaxCells);
+  return MakeEntry<MiniGrid>(level.id, Summary(level.family) + std::string("; equal to minigrid's"),
+                             ParamsFrom<kIndex>, GetState, SetState);
 }
 
 template <std::size_t... kIndices>

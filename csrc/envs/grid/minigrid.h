@@ -47,14 +47,16 @@ struct Obs {
 
 }  // namespace grid
 
-// Worlds of at most kCells cells in memory; one size would make small levels' snapshots large.
-template <std::size_t kCells>
 struct MiniGrid {
   using Action = std::int64_t;
   using Obs = grid::Obs;
   using Params = grid::Params;
-  using State = grid::State<kCells>;
+  using State = grid::State;
   static constexpr std::size_t kGrainRows = 32;
+
+  static std::size_t StateBytes(const Params& params) {
+    return grid::StateBytes(params.level.width, params.level.height);
+  }
 
   static EnvSpec Describe(const Params& params) {
     EnvSpec spec;
@@ -96,7 +98,6 @@ struct MiniGrid {
 
   static void Reset(const Params& params, State& state, const StepKey& key) {
     if (key.reseeded) state.rng.Seed(key.seed);
-    state.cells.fill(grid::kWallCell);
     grid::DrawLevel(params.level, WorldOf(params, state), state.agent, state.rng);
   }
 
@@ -122,6 +123,6 @@ struct MiniGrid {
   }
 };
 
-static_assert(Environment<MiniGrid<64>>);
+static_assert(Environment<MiniGrid>);
 
 }  // namespace rollout

@@ -50,13 +50,17 @@ struct Agent {
 // A row is at least eight cells long, so that a view can load eight at once.
 constexpr int Stride(int width) { return std::max(width, 8); }
 
-// A world of at most kCells cells, Stride(width) * height.
-template <std::size_t kCells>
+// A row has only as many of the cells as its level needs: StateBytes(width, height) in all.
+inline constexpr int kMaxCells = 25 * 25;
 struct State {
   NumpyIntegers rng;
   Agent agent;
-  std::array<Cell, kCells> cells;
+  std::array<Cell, kMaxCells> cells;
 };
+
+constexpr std::size_t StateBytes(int width, int height) {
+  return sizeof(State) - kMaxCells + static_cast<std::size_t>(Stride(width)) * height;
+}
 
 struct World {
   int width, height;
