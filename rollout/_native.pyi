@@ -393,3 +393,77 @@ class Search:
 
 def considered_visits(considered: int, simulations: int) -> list[int]:
     """Return the visit count that sequential halving considers at each simulation."""
+
+def trajectory_fill_normal(
+    pool: ThreadPool,
+    population: NDArray[np.float32],
+    seeds: NDArray[np.uint64],
+    rows: NDArray[np.uint32],
+    iteration: int,
+    mean: NDArray[np.float32],
+    std: NDArray[np.float32],
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
+    basis: NDArray[np.float32] | None,
+) -> None:
+    """Draw candidates of numbers: mean + std * noise, clamped to [low, high], in place.
+
+    population: [H, B, C, D]. seeds, rows: [B], the key of each problem's noise. mean, std:
+    [B, H, D]. low, high: [D]. basis: [H, M], which makes M white numbers into noise over time;
+    None: white.
+    Raises ValueError for shapes that do not fit.
+    """
+
+def trajectory_fill_choices(
+    pool: ThreadPool,
+    population: NDArray[np.float32],
+    seeds: NDArray[np.uint64],
+    rows: NDArray[np.uint32],
+    iteration: int,
+    chances: NDArray[np.float32],
+) -> None:
+    """Draw candidates of choices, as whole floats, in place; see `trajectory_fill_normal`.
+
+    chances: [B, H, D, A], at least 0 and not all 0; a choice of chance 0 is never made.
+    """
+
+def trajectory_elites(pool: ThreadPool, scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """Return each problem's n best candidates, [B, n], best first, ties by the lower number.
+
+    scores: [B, C], without a NaN. Raises ValueError unless 1 <= n <= C.
+    """
+
+def trajectory_soft_weights(
+    pool: ThreadPool, scores: NDArray[np.float32], temperature: float
+) -> NDArray[np.float32]:
+    """Return softmax(scores / temperature) of each problem, [B, C].
+
+    scores: [B, C], without a NaN; minus infinity weighs 0, and where all are that, so do all.
+    """
+
+def trajectory_moments(
+    pool: ThreadPool, population: NDArray[np.float32], weights: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the mean and the deviation of a population, each [B, H, D].
+
+    population: [H, B, C, D]. weights: [B, C], summing to 1 in each problem.
+    """
+
+def trajectory_dot(
+    pool: ThreadPool, population: NDArray[np.float32], coefficients: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the sum over a candidate's numbers of coefficient times number, [B, C].
+
+    population: [H, B, C, D]. coefficients: [B, H, D].
+    """
+
+def trajectory_frequencies(
+    pool: ThreadPool,
+    population: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    actions: int,
+) -> NDArray[np.float32]:
+    """Return the weight of each choice, [B, H, D, A].
+
+    population: [H, B, C, D], whole numbers in [0, A). weights: [B, C].
+    """

@@ -10,4 +10,5 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindKitchen(m);
   rollout::bindings::BindToy(m);
   rollout::bindings::BindSearch(m);
+  rollout::bindings::BindTrajectory(m);
 }

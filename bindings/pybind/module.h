@@ -14,5 +14,6 @@ void BindKitchen(py::module_& m);
 void BindVec(py::module_& m);
 void BindSearch(py::module_& m);
 void BindToy(py::module_& m);
+void BindTrajectory(py::module_& m);
 
 }  // namespace rollout::bindings

@@ -19,6 +19,7 @@ from rollout.models.protocol import (
     Discrete,
     EventValue,
     Examples,
+    Hybrid,
     ModelSpec,
     MultiDiscrete,
     Prior,
@@ -125,6 +126,11 @@ def random_actions(spec: ModelSpec, horizon: int, seed: int) -> Tensor:
     unit = CounterNoise(seed, ROWS).uniform("check.action", (horizon, *spec.action.shape))
     if isinstance(spec.action, Box):
         return (low + unit * (high - low)).to(spec.device)
+    if isinstance(spec.action, Hybrid):
+        choices = len(spec.action.nvec)
+        whole = (unit[..., :choices] * (high[:choices] + 1)).floor()
+        low, high = low[choices:].clamp(-1.0, 1.0), high[choices:].clamp(-1.0, 1.0)
+        return torch.cat((whole, low + unit[..., choices:] * (high - low)), -1).to(spec.device)
     return (unit * (high + 1)).long().to(spec.device)
 
 
@@ -146,7 +152,7 @@ def action_count(spec: ModelSpec) -> int | None:
 
 def spoil_action(spec: ModelSpec, action: Tensor) -> Tensor:
     """Return NaN, or another legal action where there is no NaN."""
-    if isinstance(spec.action, Box):
+    if isinstance(spec.action, Box | Hybrid):
         return torch.full_like(action, torch.nan)
     return other_action(spec, action)
 

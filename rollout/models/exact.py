@@ -95,7 +95,7 @@ class ExactModel:
         self, state: Tensor, action: Tensor, noise: Noise | None = None
     ) -> tuple[Tensor, Transition]:
         """Step every world once. Raises TypeError or ValueError naming the first bad action."""
-        out = self._env.step_from(self._wrap(state), action.numpy())
+        out = self._env.step_from(self._wrap(state), action.detach().numpy())
         events = None if out.events is None else torch.from_numpy(out.events).float()
         return torch.from_numpy(out.snapshot.data), Transition(
             reward=torch.from_numpy(out.reward).float(),

@@ -115,7 +115,35 @@ class Box:
         return torch.tensor(self.low), torch.tensor(self.high)
 
 
-ActionSpec = Discrete | MultiDiscrete | Box
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """Discrete choices and continuous numbers at once.
+
+    A batch is [R, len(nvec) + len(low)] float32: the choices first, as whole numbers, then the
+    numbers in environment units.
+    """
+
+    nvec: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one action."""
+        return (len(self.nvec) + len(self.low),)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of a batch of actions."""
+        return torch.float32
+
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Lowest and highest legal numbers, a column each."""
+        top = [float(n - 1) for n in self.nvec]
+        return torch.tensor([0.0] * len(top) + list(self.low)), torch.tensor(top + list(self.high))
+
+
+ActionSpec = Discrete | MultiDiscrete | Box | Hybrid
 
 
 def check_actions(spec: ActionSpec, actions: Tensor, lead: Sequence[int], name: str) -> None:
@@ -134,6 +162,9 @@ def check_actions(spec: ActionSpec, actions: Tensor, lead: Sequence[int], name: 
         low, high = low.to(actions.device), high.to(actions.device)
     # written so that a NaN is out of range too
     bad = ~((actions >= low) & (actions <= high))
+    if isinstance(spec, Hybrid):
+        choices = actions[..., : len(spec.nvec)]
+        bad[..., : len(spec.nvec)] |= choices != choices.floor()
     if bool(bad.any()):
         at = tuple(int(i) for i in bad.nonzero()[0])
         raise ValueError(
@@ -242,6 +273,31 @@ class Rolls(Protocol[State]):
 
         noise: its draws are [R, H, *shape]; slice t of a site is what step t would draw there.
         """
+
+
+@runtime_checkable
+class Follows(Protocol[State]):
+    """A roll without the states in between: what a planner of whole sequences asks for."""
+
+    def follow(
+        self, state: State, rows: Tensor, actions: Tensor, noise: Noise
+    ) -> tuple[State, Transition]:
+        """Take H actions from each of some rows; it must equal H steps.
+
+        rows: [R] int64, the row of `state` that each sequence starts from, repeats allowed.
+        actions: [H, R, *spec.action.shape], time first. noise: as for `Rolls.roll`, of the R rows.
+        Returns the R last states, and transitions with fields [H, R, ...].
+        """
+
+
+@runtime_checkable
+class Members(Protocol[State]):
+    """An ensemble whose `spec.members` can be asked one by one; its `step` is their mean."""
+
+    def step_member(
+        self, state: State, action: Tensor, member: Tensor, noise: Noise
+    ) -> tuple[State, Transition]:
+        """Imagine one step of each row by one member. member: [R] int64, as `step` otherwise."""
 
 
 @runtime_checkable

@@ -1,7 +1,23 @@
 """Planners: what to do next, by looking ahead in a world model."""
 
 from rollout.planning.goal import EventGoal, goal_weights
-from rollout.planning.plan import Plan, Planner
+from rollout.planning.plan import Plan, Planner, TrajectoryPlan, TreePlan
+from rollout.planning.rules import Rejection
+from rollout.planning.trajectory import CEM, ICEM, MPPI, TDMPC, RandomShooting
 from rollout.planning.tree_search import TreeSearch
 
-__all__ = ["EventGoal", "Plan", "Planner", "TreeSearch", "goal_weights"]
+__all__ = [
+    "CEM",
+    "ICEM",
+    "MPPI",
+    "TDMPC",
+    "EventGoal",
+    "Plan",
+    "Planner",
+    "RandomShooting",
+    "Rejection",
+    "TrajectoryPlan",
+    "TreePlan",
+    "TreeSearch",
+    "goal_weights",
+]

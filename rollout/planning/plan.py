@@ -7,31 +7,54 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
+from rollout.planning.rules import Rejection
 from rollout.search import SearchTree
 
 StateIn = TypeVar("StateIn", contravariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a planner decided for B rows, and what it expects. A actions, D steps ahead.
+    """What a planner decided for B rows, and what it expects. D steps ahead.
 
     Tensors are on the model's device but for the paths, which are in host memory.
     """
 
-    action: Tensor  # [B] int64, to be taken
-    action_weights: Tensor  # [B, A] float32, the planner's policy: a target for the model's
+    action: Tensor  # [B, *action shape], to be taken, in the dtype of `model.spec.action`
     value: Tensor  # [B] float32, the discounted return that the planner found
+    path_actions: (
+        Tensor  # [B, D, *action shape], the line expected; int64 ones are -1 after its end
+    )
+    path_rewards: Tensor  # [B, D] float32, under the goal; 0 after a path's end
+    path_events: Tensor | None  # [B, D, *event_shape] float32 expected counts; None = no events
+    model_seconds: float  # of `seconds`, in calls of the model
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreePlan(Plan):
+    """What a tree search decided. A actions."""
+
+    action_weights: Tensor  # [B, A] float32, the planner's policy: a target for the model's
     prior: Tensor  # [B, A] float32, the model's policy before planning
     q_values: Tensor  # [B, A] float32, return of each action; 0 where visit_counts is 0
     visit_counts: Tensor  # [B, A] float32
-    path_actions: Tensor  # [B, D] int64, the line expected from here, -1 after its end
-    path_rewards: Tensor  # [B, D] float32, under the goal; 0 after a path's end
-    path_events: Tensor | None  # [B, D, *event_shape] float32 expected counts; None = no events
     search_tree: SearchTree
     mean_depth: float  # steps ahead that a simulation looked, on average
-    model_seconds: float  # of `seconds`, in calls of the model
-    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrajectoryPlan(Plan):
+    """What a trajectory optimiser decided, looking H steps ahead: D is H.
+
+    Without `paths` the planner does not step along its line: path_rewards is [B, 0] and value is
+    what the candidates behind the plan were worth on average.
+    """
+
+    candidates: int  # sequences scored for each row, over all iterations
+    nonfinite: Tensor  # [B] int64, those whose score was a NaN or an infinity, and which lost
+    feasible: Tensor  # [B] bool, false where no candidate kept to every rule
+    rejections: tuple[Rejection, ...]  # one a rule of `forbid`
 
 
 class Planner(Protocol[StateIn]):

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import Discrete, WorldModel
 from rollout.planning.goal import GoalLike, goal_weights
-from rollout.planning.plan import Plan
+from rollout.planning.plan import TreePlan
 from rollout.planning.searchable import Searchable, compile_model
 from rollout.search import PolicyOutput, gumbel_muzero_policy, muzero_policy
 from rollout.search.executor import CannotCompileError, CompiledRecurrent
@@ -123,7 +123,7 @@ class TreeSearch:
         goal: GoalLike | None = None,
         invalid_actions: Tensor | None = None,
         seed: Seed | None = None,
-    ) -> Plan:
+    ) -> TreePlan:
         """Plan from B states at once.
 
         state: the model's pytree, leaves [B, ...].
@@ -159,7 +159,7 @@ class TreeSearch:
         summary = tree.summary()
         path_actions, path_rewards = tree.principal_path(output.action)
         path_events = model.path_events(state, path_actions) if self.paths else None
-        return Plan(
+        return TreePlan(
             action=output.action,
             action_weights=output.action_weights,
             value=summary.value.to(device),
