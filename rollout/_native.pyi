@@ -36,8 +36,19 @@ def philox_below(
 def numpy_words(seed: int, count: int) -> NDArray[np.uint64]:
     """Return the first `count` raw words of NumPy's PCG64(SeedSequence(seed)), made natively."""
 
-def sin_cos(angles: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sine and the cosine of each angle in radians, as the environments compute them."""
+def sin_cos(
+    angles: NDArray[np.float64], small: bool = ...
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sine and the cosine of each angle in radians, as the environments compute them.
+
+    small: by the kernel for angles within a quarter, which asks the C library beyond.
+    """
+
+def pow_two(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the C library's pow(x, 2) of each number, as the environments compute it."""
+
+def pow_two_floats(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the C library's powf(x, 2) of each number, as the environments compute it."""
 
 class ThreadPool:
     """A persistent pool of `num_threads` threads, the caller included, as the engine uses it."""

@@ -1,7 +1,6 @@
 // What the core tells about the machine, and what tests need to look inside it.
 #include <pybind11/stl.h>
 
-#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -9,7 +8,6 @@
 #include "core/simd.h"
 #include "core/thread_pool.h"
 #include "envs/numpy_rng.h"
-#include "envs/sincos_avx2.h"
 #include "module.h"
 
 namespace rollout::bindings {
@@ -65,30 +63,6 @@ py::array_t<double> PhiloxDoubles(std::uint64_t seed, std::uint32_t episode, std
   return out;
 }
 
-// sine and cosine of each angle, as the environments compute them
-py::tuple SinCos(const py::array_t<double, py::array::c_style>& angles) {
-  const py::ssize_t n = angles.size();
-  py::array_t<double> sines(n), cosines(n);
-  const double* angle = angles.data();
-  double *sine = sines.mutable_data(), *cosine = cosines.mutable_data();
-  py::ssize_t i = 0;
-#ifdef ROLLOUT_HAS_AVX2_TARGET
-  if (ActiveSimd() == SimdLevel::kAvx2) {
-    const auto four = [&](py::ssize_t k) __attribute__((target("avx2,fma"))) {
-      const SinCos4 out = SinCosAvx2(_mm256_loadu_pd(angle + k));
-      _mm256_storeu_pd(sine + k, out.sin);
-      _mm256_storeu_pd(cosine + k, out.cos);
-    };
-    for (; i + 4 <= n; i += 4) four(i);
-  }
-#endif
-  for (; i < n; ++i) {
-    sine[i] = std::sin(angle[i]);
-    cosine[i] = std::cos(angle[i]);
-  }
-  return py::make_tuple(sines, cosines);
-}
-
 py::array_t<std::uint64_t> NumpyWords(std::uint64_t seed, py::ssize_t count) {
   NumpyGenerator generator;
   generator.Seed(seed);
@@ -119,8 +93,6 @@ void BindCore(py::module_& m) {
         "Return the first uniform integers below n of one site.");
   m.def("numpy_words", &NumpyWords, py::arg("seed"), py::arg("count"),
         "Return the first raw words of NumPy's PCG64(SeedSequence(seed)), made here.");
-  m.def("sin_cos", &SinCos, py::arg("angles"),
-        "Return the sine and the cosine of each angle, as the environments compute them.");
   py::class_<ThreadPool>(m, "ThreadPool", "A persistent pool of threads, as the engine uses it.")
       .def(py::init<int>(), py::arg("num_threads"))
       .def("add_one", &AddOne, py::arg("counts"), py::arg("grain"), py::arg("fail_at") = -1,

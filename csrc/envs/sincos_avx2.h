@@ -11,36 +11,17 @@
 // Pure and thread-safe. The caller has checked that ActiveSimd() is kAvx2.
 #pragma once
 
-#include "core/simd.h"
+#include "envs/avx2.h"
 
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-
-#include <immintrin.h>
 
 #include <cmath>
 
 namespace rollout {
 
-#define ROLLOUT_AVX2 __attribute__((target("avx2,fma"), always_inline)) inline
-
 struct SinCos4 {
   __m256d sin, cos;
 };
-
-namespace internal {
-
-ROLLOUT_AVX2 __m256d All(double value) { return _mm256_set1_pd(value); }
-ROLLOUT_AVX2 __m256d Abs(__m256d x) { return _mm256_andnot_pd(All(-0.0), x); }
-
-// rounds hi + lo; `unsure` collects the lanes where the margin could change the result
-ROLLOUT_AVX2 __m256d RoundSum(__m256d hi, __m256d lo, __m256d margin, __m256d* unsure) {
-  const __m256d down = _mm256_add_pd(hi, _mm256_sub_pd(lo, margin));
-  const __m256d up = _mm256_add_pd(hi, _mm256_add_pd(lo, margin));
-  *unsure = _mm256_or_pd(*unsure, _mm256_cmp_pd(down, up, _CMP_NEQ_OQ));
-  return down;
-}
-
-}  // namespace internal
 
 ROLLOUT_AVX2 SinCos4 SinCosAvx2(__m256d x) {
   using internal::Abs;

@@ -123,26 +123,18 @@ static_assert(offsetof(CartPole::State, theta_dot) == 3 * sizeof(double));
 #ifdef ROLLOUT_HAS_AVX2_TARGET
 
 // Step for four rows, a lane a row: the same operations in the same order, so the same bits.
-__attribute__((target("avx2,fma"))) inline void CartPole::StepFour(const Params& params,
-                                                                   State* const* states,
-                                                                   const Action* const* actions,
-                                                                   Outcome* outcomes) {
+ROLLOUT_AVX2_TARGET inline void CartPole::StepFour(const Params& params, State* const* states,
+                                                   const Action* const* actions,
+                                                   Outcome* outcomes) {
   using internal::Abs;
   using internal::All;
+  using internal::Transpose;
   using Four = __m256d;
 
   // a state's first four numbers are contiguous: load four states and transpose
   Four row[4];
   for (int k = 0; k < 4; ++k) row[k] = _mm256_loadu_pd(&states[k]->x);
-  const auto transpose = [](Four* r) __attribute__((target("avx2,fma"), always_inline)) {
-    const Four low01 = _mm256_unpacklo_pd(r[0], r[1]), high01 = _mm256_unpackhi_pd(r[0], r[1]);
-    const Four low23 = _mm256_unpacklo_pd(r[2], r[3]), high23 = _mm256_unpackhi_pd(r[2], r[3]);
-    r[0] = _mm256_permute2f128_pd(low01, low23, 0x20);
-    r[1] = _mm256_permute2f128_pd(high01, high23, 0x20);
-    r[2] = _mm256_permute2f128_pd(low01, low23, 0x31);
-    r[3] = _mm256_permute2f128_pd(high01, high23, 0x31);
-  };
-  transpose(row);
+  Transpose(row);
   Four x = row[0], x_dot = row[1], theta = row[2], theta_dot = row[3];
 
   const __m256i action = _mm256_set_epi64x(*actions[3], *actions[2], *actions[1], *actions[0]);
@@ -166,7 +158,7 @@ __attribute__((target("avx2,fma"))) inline void CartPole::StepFour(const Params&
       _mm256_movemask_pd(_mm256_or_pd(_mm256_cmp_pd(Abs(x), All(kXLimit), _CMP_GT_OQ),
                                       _mm256_cmp_pd(Abs(theta), All(kThetaLimit), _CMP_GT_OQ)));
 
-  transpose(row);
+  Transpose(row);
   for (int k = 0; k < 4; ++k) {
     _mm256_storeu_pd(&states[k]->x, row[k]);
     outcomes[k].terminated = (fallen >> k & 1) != 0;
