@@ -154,6 +154,12 @@ def tabular_transitions(
 def environments() -> dict[str, str]:
     """Return the native environments: id -> one line of what it is."""
 
+def force_threads(chunk: int) -> None:
+    """Give every loop to the threads, in chunks of so many rows; 0: what measures faster.
+
+    For tests: results are the same either way.
+    """
+
 class EnvBatch:
     """Rows of one environment, stepped over a thread pool.
 
@@ -214,6 +220,26 @@ class EnvBatch:
     def step_into(self, actions: ArrayLike, buffers: StepArrays) -> None:
         """Step every row once, into arrays that were made for this batch. Raises as step."""
 
+    def send(self, actions: ArrayLike, rows: NDArray[np.int64] | None) -> None:
+        """Step rows in the background, once each; None: all.
+
+        Raises as step, and AlreadyPendingCallError for a row in flight; then none was sent.
+        """
+
+    def recv(self, most: int) -> tuple[NDArray[np.int64], _Outputs, bool]:
+        """Wait for the first min(most, in_flight()) rows that are done.
+
+        Returns which, in ascending order; the arrays of a step; and whether these are of just these
+        rows: otherwise row i of them is at i, until it is sent again. Raises NoAsyncCallError if
+        nothing is in flight.
+        """
+
+    def in_flight(self) -> int:
+        """Return how many rows were sent and not received."""
+
+    def threaded(self) -> bool:
+        """Return whether the last step used the threads."""
+
     def read(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return a copy of rows, [len(index), row_bytes]."""
 
@@ -244,7 +270,10 @@ class EnvBatch:
         """Return the seed of every row."""
 
     def require_begun(self) -> None:
-        """Raise gymnasium's ResetNeeded unless every row has an episode."""
+        """Raise gymnasium's ResetNeeded unless every row has an episode.
+
+        And AlreadyPendingCallError while rows are in flight.
+        """
 
     @property
     def num_threads(self) -> int:

@@ -112,8 +112,8 @@ py::array CheckActions(const Kernel& kernel, const py::object& given, std::size_
 }
 
 void RefuseIllegal(const Kernel& kernel, const std::byte* slab, const py::array& actions,
-                   std::int64_t row) {
-  const py::object action = actions.attr("__getitem__")(row).attr("tolist")();
+                   std::int64_t k, std::int64_t row) {
+  const py::object action = actions.attr("__getitem__")(k).attr("tolist")();
   std::string message = "actions: row " + std::to_string(row) + " may not play " +
                         py::repr(action).cast<std::string>() + " now; ";
   if (!kernel.can().action_mask) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "actions.h"
+#include "flight.h"
 
 namespace rollout::bindings {
 namespace {
@@ -58,7 +59,7 @@ std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int 
       new EnvBatch{entry, std::move(keywords),
                    Batch(parts[0]->Join(parts, options), num_envs, num_threads,
                          {rows.data(), static_cast<std::size_t>(rows.size())}),
-                   autoreset, wish, copy, std::nullopt});
+                   autoreset, wish, copy, std::nullopt, false, std::nullopt, nullptr});
 }
 
 [[noreturn]] void ResetNeeded(const std::string& message) {
@@ -67,8 +68,10 @@ std::unique_ptr<EnvBatch> Make(const std::string& id, std::size_t num_envs, int 
   throw py::error_already_set();
 }
 
-// raises unless every row has an episode
+}  // namespace
+
 void RequireBegun(EnvBatch& self) {
+  RequireHome(self);
   if (self.begun) return;
   const std::int64_t row = self.batch.FirstNotBegun();
   if (row >= 0) {
@@ -76,6 +79,8 @@ void RequireBegun(EnvBatch& self) {
   }
   self.begun = true;
 }
+
+namespace {
 
 // raises unless every row can be stepped
 void RequireReady(EnvBatch& self) {
@@ -91,6 +96,7 @@ void RequireReady(EnvBatch& self) {
 py::tuple Reset(EnvBatch& self, const std::optional<Seeds>& seeds,
                 const std::optional<Mask>& seeded, const std::optional<Mask>& mask,
                 const std::optional<ParamsIndex>& params, std::uint64_t entropy) {
+  RequireHome(self);
   const ResetRequest request{.seeds = seeds ? seeds->data() : nullptr,
                              .seeded = seeded ? seeded->data() : nullptr,
                              .mask = mask ? mask->data() : nullptr,
@@ -113,7 +119,7 @@ void StepSlab(EnvBatch& self, std::byte* slab, std::size_t n, const py::array& a
     const py::gil_scoped_release release;
     illegal = self.batch.Step(slab, n, acts, mode, out);
   }
-  if (illegal >= 0) RefuseIllegal(self.batch.kernel(), slab, actions, illegal);
+  if (illegal >= 0) RefuseIllegal(self.batch.kernel(), slab, actions, illegal, illegal);
 }
 
 py::tuple Step(EnvBatch& self, const py::object& given) {
@@ -144,6 +150,7 @@ std::span<const std::int64_t> Span(const Index& index) {
 }
 
 Bytes Read(const EnvBatch& self, const Index& index) {
+  RequireHome(self);
   Bytes out({index.size(), static_cast<py::ssize_t>(self.batch.kernel().row_bytes())});
   self.batch.Read(Span(index), reinterpret_cast<std::byte*>(out.mutable_data()));
   return out;
@@ -162,6 +169,7 @@ void RequireKnownParams(const Kernel& kernel, const std::byte* slab, std::size_t
 }
 
 void Write(EnvBatch& self, const Bytes& rows, const Index& index) {
+  RequireHome(self);
   RequireKnownParams(self.batch.kernel(), reinterpret_cast<const std::byte*>(rows.data()),
                      static_cast<std::size_t>(rows.shape(0)));
   self.batch.Write(Span(index), reinterpret_cast<const std::byte*>(rows.data()));
@@ -316,6 +324,9 @@ void BindVec(py::module_& m) {
         return out;
       },
       "Return the native environments: id -> one line of what it is.");
+  m.def(
+      "force_threads", [](std::size_t chunk) { forced_chunk.store(chunk); }, py::arg("chunk"),
+      "Give every loop to the threads, in chunks of so many rows; 0: what is faster.");
   // both are known before either is used in a signature
   py::class_<EnvBatch> env_batch(m, "EnvBatch",
                                  "Rows of one environment, stepped over a thread pool.");
@@ -331,6 +342,14 @@ void BindVec(py::module_& m) {
       .def("step", &Step, py::arg("actions"), "Step every row once.")
       .def("step_into", &StepInto, py::arg("actions"), py::arg("buffers"),
            "Step every row once, into those arrays.")
+      .def("send", &Send, py::arg("actions"), py::arg("rows"),
+           "Step rows in the background; None: all.")
+      .def("recv", &Recv, py::arg("most"), "Wait for the first rows that are done.")
+      .def("in_flight", &InFlight, "Return how many rows were sent and not received.")
+      .def(
+          "threaded",
+          [](const EnvBatch& self) { return self.batch.Threaded(self.batch.num_rows()); },
+          "Return whether the last step used the threads.")
       .def("read", &Read, py::arg("index"), "Return a copy of rows as bytes.")
       .def("write", &Write, py::arg("rows"), py::arg("index"), "Overwrite rows by bytes.")
       .def("step_rows", &StepRows, py::arg("rows"), py::arg("actions"),

@@ -22,6 +22,7 @@
 #include "module.h"
 #include "outputs.h"
 #include "vec/batch.h"
+#include "vec/flight.h"
 
 namespace rollout::bindings {
 
@@ -54,6 +55,12 @@ EnvEntry MakeEntry(std::string id, std::string summary, typename E::Params (*mak
           }};
 }
 
+struct EnvBatch;
+
+// Raises ResetNeeded unless every row has an episode, and AlreadyPendingCallError unless all are
+// here.
+void RequireBegun(EnvBatch& self);
+
 // Every environment, in the order that users see. Defined in envs/environments.cc.
 const std::vector<EnvEntry>& Environments();
 
@@ -67,6 +74,11 @@ struct EnvBatch {
   bool copy;                          // whether step makes new output arrays
   std::optional<StepArrays> outputs;  // kept between steps when copy is false
   bool begun = false;                 // every row was reset, or set from a snapshot
+  // rows in the background (flight.h) and the arrays that they fill; made by the first send
+  std::optional<StepArrays> flight_arrays;
+  std::unique_ptr<Flight> flight;
+
+  ~EnvBatch();
 
   // Params and State of row i, for functions that one environment adds; TypeError for another's
   // batch.

@@ -30,15 +30,7 @@ void Pause() {
 #endif
 }
 
-// counts the forks that led to this process: workers of an older count are not here any more
 std::atomic<std::uint32_t> fork_count{0};
-
-std::uint32_t ForkCount() {
-  static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(registered);
-  return fork_count.load(std::memory_order_relaxed);
-}
 
 thread_local bool inside_loop = false;
 
@@ -48,6 +40,13 @@ struct InsideLoop {
 };
 
 }  // namespace
+
+std::uint32_t ForkCount() {
+  static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
+  static_cast<void>(registered);
+  return fork_count.load(std::memory_order_relaxed);
+}
 
 int HardwareThreads() {
   cpu_set_t set;

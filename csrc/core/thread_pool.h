@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 
@@ -19,6 +20,9 @@ namespace rollout {
 
 // Processors that this process may run on.
 int HardwareThreads();
+
+// Counts the forks that led to this process: threads of an older count are not here any more.
+std::uint32_t ForkCount();
 
 class ThreadPool {
  public:

@@ -17,6 +17,10 @@ Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num
     : kernel_(std::move(kernel)),
       num_rows_(num_rows),
       pool_(num_threads),
+      reset_gauge_(kernel_->grain()),
+      step_gauge_(kernel_->grain()),
+      look_gauge_(kernel_->grain()),
+      legality_gauge_(kernel_->grain()),
       slab_(static_cast<std::byte*>(
           ::operator new[](num_rows * kernel_->row_bytes(), kSlabAlignment))) {
   // zeroed, so that padding never makes equal rows differ
@@ -27,7 +31,7 @@ Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num
 void Batch::Free::operator()(std::byte* slab) const { ::operator delete[](slab, kSlabAlignment); }
 
 void Batch::Reset(const ResetRequest& request, const View& view) {
-  pool_.ParallelFor(num_rows_, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
+  reset_gauge_.For(pool_, num_rows_, [&](std::size_t begin, std::size_t end) {
     kernel_->Reset(slab_.get(), request, view, begin, end);
   });
 }
@@ -38,21 +42,20 @@ std::int64_t Batch::Step(std::byte* slab, std::size_t n, const void* actions, Au
     const std::int64_t illegal = FirstIllegal(slab, n, actions);
     if (illegal >= 0) return illegal;
   }
-  pool_.ParallelFor(n, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
+  step_gauge_.For(pool_, n, [&](std::size_t begin, std::size_t end) {
     kernel_->Step(slab, actions, mode, out, begin, end);
   });
   return -1;
 }
 
 void Batch::Look(const std::byte* slab, std::size_t n, const View& view) {
-  pool_.ParallelFor(n, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
-    kernel_->Look(slab, view, begin, end);
-  });
+  look_gauge_.For(
+      pool_, n, [&](std::size_t begin, std::size_t end) { kernel_->Look(slab, view, begin, end); });
 }
 
 std::int64_t Batch::FirstIllegal(const std::byte* slab, std::size_t n, const void* actions) {
   std::atomic<std::size_t> first{n};
-  pool_.ParallelFor(n, kernel_->grain(), [&](std::size_t begin, std::size_t end) {
+  legality_gauge_.For(pool_, n, [&](std::size_t begin, std::size_t end) {
     const std::size_t found = kernel_->FirstIllegal(slab, actions, begin, end);
     if (found == end) return;
     std::size_t now = first.load(std::memory_order_relaxed);

@@ -1,8 +1,9 @@
 // A batch of rows of one environment: a slab of blobs, stepped over a thread pool.
 //
 // Owns the slab and the pool; outputs belong to the caller. Results depend on the rows alone: any
-// number of threads, any chunk size and any company of other rows give the same bytes. One caller
-// at a time; different batches are independent. Arguments are checked by whoever calls (bindings).
+// number of threads, any chunk size and any company of other rows give the same bytes. Whether the
+// threads are used is decided by what was measured. One caller at a time; different batches are
+// independent. Arguments are checked by whoever calls (bindings).
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "core/gauge.h"
 #include "core/thread_pool.h"
 #include "vec/kernel.h"
 
@@ -36,6 +38,8 @@ class Batch {
   std::int64_t Step(std::byte* slab, std::size_t n, const void* actions, Autoreset mode,
                     const StepOutputs& out);
   void Look(const std::byte* slab, std::size_t n, const View& view);
+  // Whether the last step of n rows went to the threads.
+  bool Threaded(std::size_t n) const { return step_gauge_.Threaded(n); }
 
   // Copies rows out of and into the batch, row index[k] being the k-th; bytes are packed.
   void Read(std::span<const std::int64_t> index, std::byte* to) const;
@@ -55,6 +59,7 @@ class Batch {
   std::shared_ptr<const Kernel> kernel_;
   std::size_t num_rows_;
   ThreadPool pool_;
+  Gauge reset_gauge_, step_gauge_, look_gauge_, legality_gauge_;
   std::unique_ptr<std::byte[], Free> slab_;
 };
 

@@ -117,6 +117,9 @@ class Kernel {
   std::size_t frame_bytes(std::size_t field) const { return frame_bytes_[field]; }
   // Elements a row.
   std::size_t action_size() const { return action_size_; }
+  std::size_t action_bytes() const {
+    return action_size_ * (spec().action_nvec.empty() ? sizeof(float) : sizeof(std::int64_t));
+  }
   std::size_t event_size() const { return event_size_; }
   std::size_t signal_size() const { return signal_size_; }
   std::size_t mask_size() const { return mask_size_; }

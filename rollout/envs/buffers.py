@@ -101,11 +101,11 @@ def make_buffers(
 
 
 def map_arrays(function: Callable[[Any], Any], value: Any) -> Any:
-    """Apply a function to an array, or to those of a dict or a tuple."""
+    """Apply a function to an array, or to all those in a dict or a tuple."""
     if isinstance(value, Mapping):
-        return {name: function(part) for name, part in value.items()}
+        return {name: map_arrays(function, part) for name, part in value.items()}
     if isinstance(value, tuple):
-        return tuple(function(part) for part in value)
+        return tuple(map_arrays(function, part) for part in value)
     return function(value)
 
 

@@ -10,6 +10,7 @@ import gymnasium
 
 from rollout import _native
 from rollout.envs.kitchen import KitchenVectorEnv
+from rollout.envs.single import SingleEnv
 from rollout.envs.vector_env import VectorEnv
 
 # environments with more than the common methods; the others are plain VectorEnvs
@@ -96,12 +97,19 @@ def _make_registered(num_envs: int, rollout_id: str, **kwargs: Any) -> VectorEnv
     return make_vec(rollout_id, num_envs, **kwargs)
 
 
+def _make_single(rollout_id: str, **kwargs: Any) -> SingleEnv:
+    return SingleEnv(
+        make_vec(rollout_id, 1, num_threads=1, autoreset_mode="disabled", **kwargs),
+    )
+
+
 def register_with_gymnasium() -> None:
-    """Let `gymnasium.make_vec("rollout/<id>", ...)` make these environments too."""
+    """Let `gymnasium.make` and `gymnasium.make_vec` make these as "rollout/<id>", too."""
     for name in list_envs():
         if f"rollout/{name}" not in gymnasium.registry:
             gymnasium.register(
                 f"rollout/{name}",
+                entry_point="rollout.envs.registry:_make_single",
                 vector_entry_point="rollout.envs.registry:_make_registered",
                 kwargs={"rollout_id": name},
             )

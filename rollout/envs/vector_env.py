@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from hashlib import blake2b
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-import gymnasium
 import numpy as np
-from gymnasium.error import ClosedEnvironmentError
-from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from rollout import _native
 from rollout.envs import arguments
 from rollout.envs import infos as info_fields
-from rollout.envs.buffers import StepBuffers, make_buffers
-from rollout.envs.snapshot import Snapshot, StepFrom, View
-from rollout.envs.spaces import action_space, observation_space
-
-NATIVE_MODES = {mode: number for number, mode in enumerate(arguments.MODES.values())}
+from rollout.envs.buffers import StepBuffers, make_buffers, map_arrays
+from rollout.envs.rows import Rows
 
 Step = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 
-class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
+class VectorEnv(Rows):
     """`num_envs` rows of one native environment, stepped together.
 
     Spaces, autoreset modes, infos and seeding are gymnasium's. Row i of `reset(seed=s)` is seeded
@@ -45,6 +37,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                     `event_names` in that step (no event_rows axis when there is one row).
     copy:           whether `step` returns new arrays. With False it returns the same arrays each
                     time and overwrites them, which saves their allocation.
+    batch_size:     rows that `recv` waits for, the first that are done; None: all of them.
     frame_stack:    k > 1: observations are the last k, [n, k, ...], the oldest first; an episode
                     starts with k of its first.
     reward_scale:   what rewards are multiplied by (signals are not).
@@ -60,86 +53,6 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     Rewards are float64 [n], flags bool [n]. One caller at a time; different envs are independent.
     An env pickles and deep-copies with all its worlds.
     """
-
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012  (gymnasium's)
-    # what get_attr and call may ask of a row
-    row_attributes: ClassVar[tuple[str, ...]] = ("state", "np_random_seed", "params")
-
-    def __init__(
-        self,
-        id: str,
-        num_envs: int,
-        *,
-        num_threads: int | None = None,
-        autoreset_mode: str | AutoresetMode = "next_step",
-        params: Sequence[Mapping[str, Any]] | None = None,
-        redraw_params: bool = False,
-        observe: bool = True,
-        events: bool = False,
-        copy: bool = True,
-        frame_stack: int = 1,
-        reward_scale: float = 1.0,
-        render_obs: bool = False,
-        render_size: int = 64,
-        render_mode: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.env_id = id
-        self.num_envs = arguments.whole("num_envs", num_envs)
-        self.num_threads = (
-            _native.hardware_threads()
-            if num_threads is None
-            else arguments.whole("num_threads", num_threads)
-        )
-        self._mode = arguments.autoreset_mode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": self._mode}
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode: expected 'rgb_array' or None, got {render_mode!r}")
-        self.render_mode = render_mode
-        self.render_size = arguments.pixels("render_size", render_size)
-        self.params, rows = arguments.params_table(params, self.num_envs)
-        self._redraw_params = redraw_params
-        self._making: dict[str, Any] = {
-            "id": id,
-            "num_envs": self.num_envs,
-            "num_threads": self.num_threads,
-            "mode": NATIVE_MODES[self._mode],
-            "table": [self.native_kwargs({**kwargs, **values}) for values in self.params],
-            "rows": rows,
-            "redraw_params": redraw_params,
-            "observe": observe,
-            "events": events,
-            "copy": copy,
-            "picture_size": self.render_size if render_obs else 0,
-            "frame_stack": arguments.whole("frame_stack", frame_stack, high=256),
-            "reward_scale": arguments.finite("reward_scale", reward_scale),
-        }
-        self._batch: _native.EnvBatch | None = _native.EnvBatch(**self._making)
-
-        facts = self._batch.describe()
-        self.has_pictures = facts["has_pictures"]
-        self._require_pictures("render_mode", render_mode is not None)
-        self.keywords = facts["keywords"][0]
-        self.row_bytes = facts["row_bytes"]
-        identity = (id, [sorted(each.items()) for each in facts["keywords"]], self.row_bytes)
-        self.fingerprint = blake2b(repr(identity).encode(), digest_size=8).hexdigest()
-        self.event_names = facts["event_names"]
-        self.event_rows = facts["event_rows"]
-        self.num_players = facts["num_players"]
-        self.max_episode_steps = facts["max_episode_steps"]
-        self._signals: dict[str, slice] = {}
-        for name, width in zip(facts["signal_names"], facts["signal_widths"], strict=True):
-            start = max((part.stop for part in self._signals.values()), default=0)
-            self._signals[name] = slice(start, start + width)
-        self.single_observation_space = observation_space(facts)
-        self.single_action_space = action_space(facts)
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-
-    @classmethod
-    def native_kwargs(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Turn the keywords that users give into those of the native environment."""
-        return kwargs
 
     def reset(
         self,
@@ -164,7 +77,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise ValueError("options['params']: with redraw_params episodes draw their own")
         obs, action_mask, to_play = batch.reset(seeds, seeded, mask, params, secrets.randbits(64))
         infos: dict[str, Any] = {}
-        self._add_view(infos, action_mask, to_play)
+        self._add_view(infos, self.num_envs, action_mask, to_play)
         return obs, infos
 
     def step(self, actions: ArrayLike) -> Step:
@@ -176,19 +89,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         SyncVectorEnv does. Raises TypeError or ValueError naming the first bad action, ResetNeeded
         before the first reset or (autoreset "disabled") for a row whose episode has ended.
         """
-        out = self._open().step(actions)
-        obs, reward, terminated, truncated, events, signals, stepped, mask, to_play, final = out
-        infos: dict[str, Any] = {}
-        if stepped is not None:
-            info_fields.add(infos, self._fields(events, signals), stepped)
-        if final is not None:
-            ended = terminated | truncated
-            if ended.any():
-                last, last_mask, last_to_play = final
-                fields = {"action_mask": last_mask, "to_play": last_to_play}
-                info_fields.move_to_final(infos, last, fields, ended)
-        self._add_view(infos, mask, to_play)
-        return obs, reward, terminated, truncated, infos
+        return self._gymnasium_step(self._open().step(actions))
 
     def buffers(self, *, pin: bool = False, **arrays: Any) -> StepBuffers:
         """Make arrays for `step_into` to fill again and again.
@@ -212,187 +113,60 @@ class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise TypeError("buffers: expected what env.buffers() returned, got its torch() view")
         self._open().step_into(actions, buffers._native)
 
-    def snapshot(self, rows: ArrayLike | None = None) -> Snapshot:
-        """Return the worlds of `rows` (all by default; indices or a bool mask), as a value."""
-        batch = self._ready()
-        return Snapshot(
-            self.env_id, self.fingerprint, batch.read(arguments.row_index(rows, self.num_envs))
-        )
+    def send(self, actions: ArrayLike, env_id: ArrayLike | None = None) -> None:
+        """Step rows in the background; `recv` gives what came of it. No row may be away already.
 
-    def restore(self, snapshot: Snapshot, rows: ArrayLike | None = None) -> None:
-        """Put the worlds of a snapshot back into `rows` (all by default), one each.
-
-        Raises ValueError if it is of another environment or if the numbers of rows differ.
-        """
-        batch = self._open()
-        self._require(snapshot)
-        index = arguments.row_index(rows, self.num_envs)
-        if len(index) != len(snapshot):
-            raise ValueError(
-                f"rows: expected {len(snapshot)}, one for each row of the snapshot, "
-                f"got {len(index)}; pick with snapshot[...] or rows="
-            )
-        if len(np.unique(index)) != len(index):
-            raise ValueError("rows: expected each row once, got one of them twice")
-        batch.write(snapshot.data, index)
-
-    def step_from(
-        self, snapshot: Snapshot, actions: ArrayLike, rows: ArrayLike | None = None
-    ) -> StepFrom:
-        """Step the worlds of a snapshot once, and leave the snapshot and the env as they are.
-
-        rows:    rows of the snapshot to step, in any order and number; all by default.
+        env_id:  the rows, in any order; None: all of them.
         actions: one for each of them.
 
-        There is no autoreset: a world that has ended stays as it is, with reward 0 and its flags.
-        Raises as `step` and `restore` do.
+        Raises as `step` does, and then no row was sent; AlreadyPendingCallError for a row in
+        flight. While rows are in flight, the other methods raise that, too; `step_from` and what
+        else takes a snapshot may be used.
         """
-        batch = self._open()
-        self._require(snapshot)
-        data = snapshot.data if rows is None else snapshot[rows].data
-        data, out = batch.step_rows(data, actions)
-        obs, reward, terminated, truncated, events, signals, _, mask, to_play, _ = out
-        named = {} if signals is None else self._fields(None, signals)
-        after = Snapshot(self.env_id, self.fingerprint, data)
-        return StepFrom(after, obs, reward, terminated, truncated, events, named, mask, to_play)
+        rows = None if env_id is None else arguments.row_index(env_id, self.num_envs)
+        self._open().send(actions, rows)
 
-    def observe(self, snapshot: Snapshot | None = None) -> Any:
-        """Return the observations of a snapshot's worlds (of the env by default), R rows."""
-        return self.view(snapshot).obs
+    def recv(self) -> Step:
+        """Wait for the first `batch_size` rows that are done (for all, if fewer are in flight).
 
-    def view(self, snapshot: Snapshot | None = None) -> View:
-        """Return what is to be seen of a snapshot's worlds, or of the env's own by default."""
-        if snapshot is None:
-            return View(*self._ready().look(None))
-        batch = self._open()
-        self._require(snapshot)
-        return View(*batch.look(snapshot.data))
-
-    def pictures(
-        self,
-        rows: ArrayLike | None = None,
-        *,
-        size: int | None = None,
-        snapshot: Snapshot | None = None,
-    ) -> NDArray[np.uint8]:
-        """Draw worlds, RGB [R, size, size, 3].
-
-        rows:     which, of the env or of the snapshot; all by default.
-        size:     pixels a side; `render_size` by default.
-        snapshot: draw these worlds instead of the env's.
-
-        Raises ValueError for an environment that cannot draw itself.
+        Returns what `step` does, of these m rows: arrays [m, ...], and `infos["env_id"]`, int64
+        [m], says which they are, in ascending order. What a row gives is what `step` would have
+        given; which rows are first is a matter of luck unless all are waited for.
+        Raises NoAsyncCallError if nothing is in flight.
         """
-        self._require_pictures("pictures", True)
-        size = self.render_size if size is None else arguments.pixels("size", size)
-        if snapshot is None:
-            snapshot = self.snapshot(rows)
-        else:
-            self._require(snapshot)
-            snapshot = snapshot if rows is None else snapshot[rows]
-        return self._open().pictures(snapshot.data, size)
-
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """Return a picture of every row, RGB [render_size, render_size, 3]; gymnasium's way.
-
-        None without a render_mode.
-        """
-        return None if self.render_mode is None else tuple(self.pictures())
-
-    def get_attr(self, name: str) -> tuple[Any, ...]:
-        """Return an attribute of every row.
-
-        "state": readable dicts. "np_random_seed": integers. "params": its dict of `self.params`.
-        """
-        batch = self._ready()
-        if name == "state":
-            return tuple(batch.get_state(row) for row in range(self.num_envs))
-        if name == "np_random_seed":
-            return tuple(batch.seeds().tolist())
-        if name == "params":
-            return tuple(self.params[number] for number in batch.params())
-        raise AttributeError(f"name: expected one of {self.row_attributes}, got {name!r}")
-
-    def set_attr(self, name: str, values: Any) -> None:
-        """Set "state" in every row from dicts like those of `get_attr`; a single one goes to all.
-
-        A row whose episode had ended lives on from its new state. Raises ValueError for a dict with
-        missing, unknown or impossible entries, leaving that row as it was.
-        """
-        batch = self._ready()
-        if name != "state":
-            raise AttributeError(f"name: only 'state' can be set, got {name!r}")
-        states = [values] * self.num_envs if isinstance(values, Mapping) else list(values)
-        if len(states) != self.num_envs:
-            raise ValueError(f"values: expected {self.num_envs} states, got {len(states)}")
-        for row, state in enumerate(states):
-            batch.set_state(row, dict(state))
-
-    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Return `get_attr(name)`; rows have no methods of their own."""
-        if args or kwargs:
-            raise TypeError(f"{name}: rows have no methods; call without arguments")
-        return self.get_attr(name)
+        rows, out, whole = self._open().recv(self.batch_size)
+        if not whole:
+            out = map_arrays(lambda array: None if array is None else array[rows], out)
+        step = self._gymnasium_step(out)
+        info_fields.add(step[4], {"env_id": rows}, np.ones(len(rows), np.bool_))
+        return step
 
     @property
-    def np_random_seed(self) -> Any:
-        """The seed of every row, a tuple of ints, as SyncVectorEnv gives it."""
-        return self.get_attr("np_random_seed")
+    def in_flight(self) -> int:
+        """How many rows were sent and not received."""
+        return self._open().in_flight()
 
-    def close_extras(self, **kwargs: Any) -> None:
-        """Give the rows and the threads back."""
-        self._batch = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle with the worlds of all rows, those that were never reset included."""
-        rows = None if self._batch is None else self._batch.read(np.arange(self.num_envs))
-        return {**self.__dict__, "_batch": rows}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the same env again, where it was."""
-        self.__dict__.update(state)
-        if state["_batch"] is not None:
-            self._batch = _native.EnvBatch(**self._making)
-            self._batch.write(state["_batch"], np.arange(self.num_envs))
-
-    def __repr__(self) -> str:
-        """Return the id and the number of rows."""
-        return f"{type(self).__name__}({self.env_id}, num_envs={self.num_envs})"
-
-    def _open(self) -> _native.EnvBatch:
-        if self._batch is None:
-            raise ClosedEnvironmentError(f"{self!r} is closed; make another with make_vec")
-        return self._batch
-
-    def _ready(self) -> _native.EnvBatch:
-        batch = self._open()
-        batch.require_begun()
-        return batch
-
-    def _require(self, snapshot: Snapshot) -> None:
-        snapshot.require(self.env_id, self.fingerprint, self.row_bytes)
-
-    def _require_pictures(self, name: str, wanted: bool) -> None:
-        if wanted and not self.has_pictures:
-            raise ValueError(
-                f"{name}: {self.env_id} cannot draw itself; "
-                "rollout.envs.spec(id).has_pictures tells which environments can"
-            )
+    def _gymnasium_step(self, out: _native._Outputs) -> Step:
+        obs, reward, terminated, truncated, events, signals, stepped, mask, to_play, final = out
+        infos: dict[str, Any] = {}
+        if stepped is not None:
+            info_fields.add(infos, self._fields(events, signals), stepped)
+        if final is not None:
+            ended = terminated | truncated
+            if ended.any():
+                last, last_mask, last_to_play = final
+                fields = {"action_mask": last_mask, "to_play": last_to_play}
+                info_fields.move_to_final(infos, last, fields, ended)
+        self._add_view(infos, len(reward), mask, to_play)
+        return obs, reward, terminated, truncated, infos
 
     def _add_view(
         self,
         infos: dict[str, Any],
+        rows: int,
         action_mask: NDArray[np.int8] | None,
         to_play: NDArray[np.int64] | None,
     ) -> None:
         if action_mask is not None or to_play is not None:
-            every = np.ones(self.num_envs, np.bool_)
+            every = np.ones(rows, np.bool_)
             info_fields.add(infos, {"action_mask": action_mask, "to_play": to_play}, every)
-
-    def _fields(
-        self, events: NDArray[np.uint8] | None, signals: NDArray[np.float32] | None
-    ) -> dict[str, NDArray[Any]]:
-        fields: dict[str, NDArray[Any]] = {} if events is None else {"events": events}
-        if signals is not None:
-            fields.update((name, signals[:, part]) for name, part in self._signals.items())
-        return fields

@@ -37,3 +37,30 @@ def actions_for(
     # the k-th legal action, k uniform
     pick = (chance[:, 0] * mask.sum(axis=1)).astype(np.int64)
     return np.argmax(mask.cumsum(axis=1) > pick[:, None], axis=1)
+
+
+def leaves(value: Any) -> list[NDArray[Any]]:
+    """The arrays of an observation or of infos, in order of their names; masks of rows left out."""
+    if isinstance(value, Mapping):
+        names = sorted(name for name in value if name[0] != "_" and "final" not in name)
+        return [leaf for name in names for leaf in leaves(value[name])]
+    if isinstance(value, tuple):
+        return [leaf for part in value for leaf in leaves(part)]
+    return [] if value is None else [value]
+
+
+class RowHashes:
+    """A hash a row of all that a step gave it, in the order of its steps; uint64 [n]."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.values = np.zeros(num_envs, np.uint64)
+
+    def add(self, step: tuple[Any, ...], rows: Any = slice(None)) -> None:
+        """Take in what `step` or `recv` returned, of these rows."""
+        infos = {name: part for name, part in step[4].items() if name != "env_id"}
+        for part in [*leaves(step[0]), *step[1:4], *leaves(infos)]:
+            data = np.ascontiguousarray(part).reshape(len(part), -1).view(np.uint8)
+            odd = np.random.default_rng(data.shape[1]).integers(0, 2**63, data.shape[1], np.uint64)
+            with np.errstate(over="ignore"):
+                now = self.values[rows] * np.uint64(0x9E3779B97F4A7C15)
+                self.values[rows] = now + data.astype(np.uint64) @ (odd * np.uint64(2) + 1)
