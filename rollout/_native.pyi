@@ -50,6 +50,25 @@ def pow_two(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 def pow_two_floats(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the C library's powf(x, 2) of each number, as the environments compute it."""
 
+def draw_shapes(
+    size: int,
+    scene: tuple[int, int],
+    ground: Sequence[int],
+    shapes: Sequence[tuple[str, Sequence[int], Sequence[int]]],
+) -> NDArray[np.uint8]:
+    """Return a picture, RGB [size, size, 3], drawn as the environments draw theirs.
+
+    scene:  its width and height in units; it is fitted into the picture.
+    ground: what everything is painted with first. Colours are (red, green, blue, alpha).
+    shapes: (kind, colour, numbers in units): tile (x, y, width, height), box (x, y, width, height,
+            round), disc (x, y, radius), ring (x, y, radius, width), line (x, y, x, y, width),
+            polygon (x, y, ...: convex, at most 8 corners).
+    Raises ValueError for a shape that is none of these.
+    """
+
+def draw_turn(radians: float) -> tuple[float, float]:
+    """Return sine and cosine as pictures take them: to 1e-6, the same bits on every machine."""
+
 class ThreadPool:
     """A persistent pool of `num_threads` threads, the caller included, as the engine uses it."""
 

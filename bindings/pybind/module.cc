@@ -6,6 +6,7 @@ PYBIND11_MODULE(_native, m) {
   m.doc() = "Native core of rollout: environments, batches of them, and tree search.";
   rollout::bindings::BindCore(m);
   rollout::bindings::BindLibm(m);
+  rollout::bindings::BindDraw(m);
   rollout::bindings::BindVec(m);
   rollout::bindings::BindGrid(m);
   rollout::bindings::BindKitchen(m);

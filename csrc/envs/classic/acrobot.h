@@ -163,6 +163,9 @@ struct Acrobot {
     out[4] = static_cast<float>(state.q[2]);
     out[5] = static_cast<float>(state.q[3]);
   }
+
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/classic.cc
 };
 
 static_assert(Environment<Acrobot>);

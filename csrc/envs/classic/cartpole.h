@@ -115,6 +115,9 @@ struct CartPole {
     out[2] = static_cast<float>(state.theta);
     out[3] = static_cast<float>(state.theta_dot);
   }
+
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/classic.cc
 };
 
 static_assert(Environment<CartPole>);

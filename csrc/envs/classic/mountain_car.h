@@ -78,6 +78,9 @@ struct MountainCar : MountainTrack {
     out[0] = static_cast<float>(state.position);
     out[1] = static_cast<float>(state.velocity);
   }
+
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/classic.cc
 };
 
 static_assert(Environment<MountainCar>);

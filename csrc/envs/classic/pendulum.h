@@ -112,6 +112,9 @@ struct Pendulum {
     out[1] = static_cast<float>(state.sin);
     out[2] = static_cast<float>(state.theta_dot);
   }
+
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/classic.cc
 };
 
 static_assert(Environment<Pendulum>);

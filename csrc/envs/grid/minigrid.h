@@ -45,6 +45,10 @@ struct Obs {
   std::int64_t mission;
 };
 
+// The world from above, with what the agent sees, a view [7, 7, 3], brighter (draw/grid.cc).
+void Draw(const World& world, const Agent& agent, const std::uint8_t* view, int size,
+          std::uint8_t* rgb);
+
 }  // namespace grid
 
 struct MiniGrid {
@@ -120,6 +124,12 @@ struct MiniGrid {
                    out->image);
     out->direction = state.agent.direction;
     out->mission = state.agent.mission;
+  }
+
+  static void Render(const Params& params, const State& state, int size, std::uint8_t* rgb) {
+    Obs seen;
+    Observe(params, state, &seen);
+    grid::Draw(WorldOf(params, state), state.agent, seen.image, size, rgb);
   }
 };
 

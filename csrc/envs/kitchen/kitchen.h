@@ -163,6 +163,8 @@ struct Kitchen {
   static Outcome Step(const Params& params, State& state, const Action* action, const StepKey& key,
                       const StepExtras& extras);
   static void Observe(const Params& params, const State& state, Obs* out);
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/kitchen.cc
 };
 
 static_assert(Environment<Kitchen>);

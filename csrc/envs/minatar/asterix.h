@@ -86,6 +86,8 @@ struct Asterix {
     }
   }
 
+  static void Draw(const World& world, int size, std::uint8_t* rgb);  // draw/minatar.cc
+
  private:
   static void Spawn(World& world, auto& draws) {
     const bool rightward = draws.NextDouble() < 0.5;

@@ -101,6 +101,8 @@ struct Breakout {
     picture.Set(world.row, world.col, kBall);
   }
 
+  static void Draw(const World& world, int size, std::uint8_t* rgb);  // draw/minatar.cc
+
  private:
   static std::uint32_t BrickAt(int row, int col) {
     const int place = (row - kFirstBrickRow) * kSize + col;

@@ -88,6 +88,8 @@ struct Freeway {
     }
   }
 
+  static void Draw(const World& world, int size, std::uint8_t* rgb);  // draw/minatar.cc
+
  private:
   static int Direction(const World& world, int lane) {
     return (world.rightward >> lane & 1) != 0 ? 1 : -1;

@@ -15,6 +15,7 @@
 //     static void Reset(World&, auto& draws);
 //     static Outcome Step(World&, int action, const Options&, auto& draws, const Events&);
 //     static void Paint(const World&, const Picture<4>&);  // onto zeros
+//     static void Draw(const World&, int size, std::uint8_t* rgb);
 //   };
 //
 // All functions are thread-safe for distinct states and never allocate.
@@ -152,6 +153,10 @@ struct Env {
     } else {
       Paint(state, out, Picture::kBytes);
     }
+  }
+
+  static void Render(const Params&, const State& state, int size, std::uint8_t* rgb) {
+    Game::Draw(state.world, size, rgb);
   }
 
  private:

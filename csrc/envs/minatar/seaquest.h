@@ -147,6 +147,8 @@ struct Seaquest {
     PaintAll(world.divers, kDiver, true, picture);
   }
 
+  static void Draw(const World& world, int size, std::uint8_t* rgb);  // draw/minatar.cc
+
  private:
   static bool OnGrid(int col) { return col >= 0 && col < kSize; }
 

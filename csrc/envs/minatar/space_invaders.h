@@ -118,6 +118,8 @@ struct SpaceInvaders {
     PaintCells(world.enemy, kEnemyBullet, picture);
   }
 
+  static void Draw(const World& world, int size, std::uint8_t* rgb);  // draw/minatar.cc
+
  private:
   static Cells Cell(int row, int col) { return Cells{1} << (row * kSize + col); }
   static int Count(Cells cells) {
