@@ -325,8 +325,14 @@ class SearchQTransform:
         maxvisit_init: float = ...,
         rescale_values: bool = ...,
         use_mixed_value: bool = ...,
+        range: int = ...,
+        unvisited: int = ...,
+        number: float = ...,
     ) -> None:
-        """kind: by_parent_and_siblings, by_min_max or completed_by_mix_value."""
+        """kind: by_parent_and_siblings, by_min_max, completed_by_mix_value or scaled.
+
+        range: siblings, tree, fixed or none. unvisited: least, parent, mean, reduced or number.
+        """
 
 class SearchPuct:
     """The settings of MuZero's search."""
@@ -339,7 +345,10 @@ class SearchPuct:
         pb_c_base: float,
         dirichlet_fraction: float,
         dirichlet_alpha: float,
+        dirichlet_legal: bool = False,
         temperature: float,
+        lower_bound: bool = False,
+        deviations: float = 2.0,
     ) -> None:
         """See `rollout.search.muzero_policy`."""
 
@@ -371,11 +380,21 @@ class Search:
         simulations: int,
         max_depth: int,
         num_threads: int,
+        wave: int = 1,
+        players: int = 1,
+        signs: bool = False,
+        zero_discount_ends: bool = False,
+        early_stop: bool = False,
+        budgets: list[int] = [],
     ) -> None:
         """Allocate the trees of B rows.
 
         seed: one for all, row r drawing from (seed, r), or [B], row r drawing from seed[r] alone.
         max_depth: edges from the root to the deepest leaf. num_threads: 0 for all processors.
+        wave: leaves of a row that are out at once. players: P, whose values are told apart.
+        signs: discounts change sign where the mover changes. zero_discount_ends: descents stop at
+        a discount of 0. early_stop: rows stop where their action can change no more. budgets: [B]
+        simulations of each row, [] for the same of all.
         """
 
     def begin(
@@ -386,13 +405,14 @@ class Search:
         states: tuple[Tensor, ...],
         action: Tensor,
         batches: tuple[Tensor, ...],
-    ) -> None:
-        """Take the roots and choose the first leaves.
+        to_play: Tensor | None = None,
+    ) -> int:
+        """Take the roots, choose the first leaves, and return how many there are.
 
-        prior_logits: [B, A] float32. value: [B] float32. invalid: [B, A] bool, contiguous.
-        states: the roots' states in host memory, tensors [B, ...]; they are copied.
-        action: [B] int64, and batches: tensors [B, ...] like the states, both contiguous. Every
-        step overwrites them with what the model must evaluate next.
+        prior_logits: [B, A] float32. value: [B] float32, or [B, P]. invalid: [B, A] bool.
+        to_play: [B] int64. states: the roots' states in host memory, tensors [B, ...]; they are
+        copied. action: [B * wave] int64, and batches: tensors [B * wave, ...] like the states, both
+        contiguous. Every step overwrites them with what the model must evaluate next.
         """
 
     def advance(
@@ -402,21 +422,28 @@ class Search:
         prior_logits: Tensor,
         value: Tensor,
         states: tuple[Tensor, ...],
-    ) -> None:
-        """Take the model's evaluation of the leaves, back it up, choose the next leaves.
+        invalid: Tensor | None = None,
+        done: Tensor | None = None,
+        to_play: Tensor | None = None,
+    ) -> int:
+        """Back up the L evaluated leaves, choose the next, and return how many there are.
 
-        states: the new ones, like the roots'. Raises ValueError or TypeError naming the head for a
-        wrong shape or dtype, and for a NaN or an infinity with the first row.
+        reward, discount, value: [L] float32, reward and value [L, P] of P players. prior_logits:
+        [L, A] float32. states: tensors [L, ...] like the roots'. invalid: [L, A] bool. done: [L]
+        bool. to_play: [L] int64. Raises ValueError naming the head and the row of what is wrong.
         """
 
     def arena(self, kind: int) -> NDArray[np.uint8]:
         """Return the states of one kind by node slot, [N, B, bytes]: a view, garbage if unused."""
 
     def leaves(self, parent: Tensor, slot: Tensor) -> None:
-        """Write where each row's parent state is, and where its new state goes.
+        """Write where each leaf's parent state is, and where its new state goes.
 
-        parent, slot: [B] int64, indices into arenas flattened to [N * B, ...].
+        parent, slot: [B * wave] int64, indices into arenas flattened to [N * B, ...].
         """
+
+    def lane_rows(self) -> NDArray[np.int64]:
+        """The row of each leaf that is out, [L]."""
 
     def act(self, action: Tensor, weights: Tensor) -> None:
         """Write the action to take, [B] int64, and the policy target, [B, A] float32."""

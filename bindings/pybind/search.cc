@@ -63,48 +63,52 @@ class BoundSearch {
 
   Search& get() const { return *search_; }
 
-  void Begin(py::handle prior_logits, py::handle value, py::handle invalid, const py::tuple& states,
-             py::handle action, const py::tuple& batches) {
+  std::size_t Begin(py::handle prior_logits, py::handle value, py::handle invalid,
+                    const py::tuple& states, py::handle action, const py::tuple& batches,
+                    py::handle to_play) {
     const Shape& shape = search_->shape();
     source_ = "root";
     Outputs root;
     root.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
     root.value = ReadHead(value, Head::kValue);
-    std::span<const std::uint8_t> mask;
-    if (!invalid.is_none()) {
-      const TensorView view = ReadTensor(invalid, "invalid_actions");
-      mask = {reinterpret_cast<const std::uint8_t*>(view.data), shape.batch * shape.actions};
-    }
+    root.invalid = ReadFlags(invalid, "invalid_actions", shape.actions);
+    root.mover = ReadMover(to_play);
+    const std::size_t lanes = shape.batch * static_cast<std::size_t>(shape.wave);
     const TensorView out = ReadTensor(action, "action");
-    written_.push_back({out.data, out.data + shape.batch * sizeof(std::int64_t)});
+    written_.push_back({out.data, out.data + lanes * sizeof(std::int64_t)});
     std::vector<Batch> into;
     for (const py::handle batch : batches) {
       const TensorView view = ReadTensor(batch, "batch");
       const std::size_t bytes = static_cast<std::size_t>(view.RowElements()) * view.item_size;
       into.push_back({view.data, bytes});
       batches_.push_back(view);
-      written_.push_back({view.data, view.data + shape.batch * bytes});
+      written_.push_back({view.data, view.data + lanes * bytes});
     }
     keep_ = py::make_tuple(action, batches);
     ReadStates(states);
     bool good = false;
     {
       const py::gil_scoped_release release;
-      good = search_->Begin(root, mask, states_, reinterpret_cast<std::int64_t*>(out.data), into);
+      good = search_->Begin(root, states_, reinterpret_cast<std::int64_t*>(out.data), into);
     }
     staged_.clear();
     if (!good) ThrowFault();
     source_ = "recurrent_fn";
+    return search_->lanes();
   }
 
-  void Advance(py::handle reward, py::handle discount, py::handle prior_logits, py::handle value,
-               const py::tuple& states) {
+  std::size_t Advance(py::handle reward, py::handle discount, py::handle prior_logits,
+                      py::handle value, const py::tuple& states, py::handle invalid,
+                      py::handle done, py::handle to_play) {
     if (search_->done()) throw py::value_error("advance: all simulations are done");
     Outputs outputs;
     outputs.reward = ReadHead(reward, Head::kReward);
     outputs.discount = ReadHead(discount, Head::kDiscount);
     outputs.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
     outputs.value = ReadHead(value, Head::kValue);
+    outputs.invalid = ReadFlags(invalid, "invalid_actions", search_->shape().actions);
+    outputs.done = ReadFlags(done, "done", 1);
+    outputs.mover = ReadMover(to_play);
     ReadStates(states);
     bool good = false;
     {
@@ -113,6 +117,7 @@ class BoundSearch {
     }
     staged_.clear();
     if (!good) ThrowFault();
+    return search_->lanes();
   }
 
   // The states of one kind by node slot, [N, B, bytes], as a view that keeps the search alive.
@@ -126,15 +131,24 @@ class BoundSearch {
         reinterpret_cast<std::uint8_t*>(bound.search_->arena(kind)), self);
   }
 
-  // Where each row's parent state is, and where its new state goes, in arenas [N * B, ...].
+  // Where each lane's parent state is, and where its new state goes, in arenas [N * B, ...].
   void Leaves(py::handle parent, py::handle slot) const {
     const std::size_t batch = search_->shape().batch;
     auto* const from = reinterpret_cast<std::int64_t*>(ReadTensor(parent, "parent").data);
     auto* const to = reinterpret_cast<std::int64_t*>(ReadTensor(slot, "slot").data);
-    for (std::size_t row = 0; row < batch; ++row) {
-      from[row] = static_cast<std::int64_t>(search_->parent()[row] * batch + row);
-      to[row] = static_cast<std::int64_t>(search_->slot()[row] * batch + row);
-    }
+    search_->ForEachLane([&](std::size_t lane, std::size_t row, const search::Leaf& leaf) {
+      from[lane] = static_cast<std::int64_t>(static_cast<std::size_t>(leaf.parent) * batch + row);
+      to[lane] = static_cast<std::int64_t>(static_cast<std::size_t>(leaf.slot) * batch + row);
+    });
+  }
+
+  // The row of each lane that is out.
+  py::array_t<std::int64_t> LaneRows() const {
+    py::array_t<std::int64_t> rows(static_cast<py::ssize_t>(search_->lanes()));
+    search_->ForEachLane([&](std::size_t lane, std::size_t row, const search::Leaf&) {
+      rows.mutable_data()[lane] = static_cast<std::int64_t>(row);
+    });
+    return rows;
   }
 
   void Act(py::handle action, py::handle weights) {
@@ -147,13 +161,18 @@ class BoundSearch {
   search::Rows ReadHead(py::handle tensor, Head head) {
     const Shape& shape = search_->shape();
     const bool wide = head == Head::kPriorLogits;
+    const bool many = shape.players > 1 && (head == Head::kReward || head == Head::kValue);
+    const std::size_t columns = wide ? shape.actions : many ? shape.players : 1;
     const TensorView view = ReadTensor(tensor, HeadName(head));
-    const bool shaped = view.dims == (wide ? 2 : 1) &&
-                        view.shape[0] == static_cast<std::int64_t>(shape.batch) &&
-                        (!wide || view.shape[1] == static_cast<std::int64_t>(shape.actions));
+    const std::size_t lanes = search_->lanes();
+    const bool table = wide || many;
+    const bool shaped = view.dims == (table ? 2 : 1) &&
+                        view.shape[0] == static_cast<std::int64_t>(lanes) &&
+                        (!table || view.shape[1] == static_cast<std::int64_t>(columns));
     if (!shaped || !view.IsFloat32() || !view.host) [[unlikely]] {
-      const std::string rows = "B=" + std::to_string(shape.batch);
-      const std::string want = wide ? rows + ", A=" + std::to_string(shape.actions) : rows;
+      const std::string rows = "B=" + std::to_string(lanes);
+      const std::string second = (wide ? ", A=" : ", P=") + std::to_string(columns);
+      const std::string want = table ? rows + second : rows;
       const char* const hint = !shaped     ? ""
                                : view.host ? "; convert it with .float()"
                                            : "; move it to the root's device with .to()";
@@ -161,11 +180,52 @@ class BoundSearch {
                             "], got " + Describe(tensor) + hint);
     }
     search::Rows rows{reinterpret_cast<const float*>(view.data), view.stride[0]};
-    if ((wide && shape.actions > 1 && view.stride[1] != 1) || IsWritten(view)) {
-      const std::ptrdiff_t length = wide ? static_cast<std::ptrdiff_t>(shape.actions) : 1;
+    if ((table && columns > 1 && view.stride[1] != 1) || IsWritten(view)) {
+      const std::ptrdiff_t length = static_cast<std::ptrdiff_t>(columns);
       rows = {reinterpret_cast<const float*>(Stage(view)), length};
     }
     return rows;
+  }
+
+  // A bool tensor [L], or [L, columns], contiguous; null for None.
+  const std::uint8_t* ReadFlags(py::handle tensor, const char* name, std::size_t columns) {
+    if (tensor.is_none()) return nullptr;
+    return reinterpret_cast<const std::uint8_t*>(ReadExtra(tensor, name, columns, 1, "bool"));
+  }
+
+  // A tensor [L] of players; null for None.
+  const std::int64_t* ReadMover(py::handle tensor) {
+    if (tensor.is_none()) return nullptr;
+    const auto* const mover =
+        reinterpret_cast<const std::int64_t*>(ReadExtra(tensor, "to_play", 1, 8, "int64"));
+    const auto players = static_cast<std::int64_t>(search_->shape().players);
+    for (std::size_t lane = 0; lane < search_->lanes(); ++lane) {
+      const std::int64_t most = players > 1 ? players - 1 : 255;
+      if (mover[lane] < 0 || mover[lane] > most) {
+        throw py::value_error(source_ + ": to_play: expected players 0 to " + std::to_string(most) +
+                              ", got " + std::to_string(mover[lane]) + " in row " +
+                              std::to_string(lane));
+      }
+    }
+    return mover;
+  }
+
+  const std::byte* ReadExtra(py::handle tensor, const char* name, std::size_t columns,
+                             std::size_t item, const char* type) {
+    const TensorView view = ReadTensor(tensor, name);
+    const auto lanes = static_cast<std::int64_t>(search_->lanes());
+    const bool shaped = view.dims == (columns > 1 ? 2 : 1) && view.shape[0] == lanes &&
+                        (columns == 1 || view.shape[1] == static_cast<std::int64_t>(columns));
+    const bool table_of_one =
+        columns == 1 && view.dims == 2 && view.shape[0] == lanes && view.shape[1] == 1;
+    if (!(shaped || table_of_one) || view.item_size != item || !view.host) {
+      throw py::value_error(
+          source_ + ": " + name + ": expected " + type + " [B=" + std::to_string(lanes) +
+          (columns > 1 ? ", " + std::to_string(columns) : "") + "], got " + Describe(tensor));
+    }
+    const bool packed = view.stride[0] == static_cast<std::int64_t>(columns) &&
+                        (view.dims == 1 || view.stride[1] == 1);
+    return packed && !IsWritten(view) ? view.data : Stage(view);
   }
 
   void ReadStates(const py::tuple& states) {
@@ -182,7 +242,9 @@ class BoundSearch {
   search::States ReadState(std::size_t kind, py::handle tensor) {
     const TensorView view = ReadTensor(tensor, "embedding");
     const TensorView& want = batches_[kind];
-    if (!view.SameKind(want) || !view.host) [[unlikely]] {
+    TensorView like = want;
+    like.shape[0] = static_cast<std::int64_t>(search_->lanes());
+    if (!view.SameKind(like) || !view.host) [[unlikely]] {
       throw py::value_error(source_ + ": embedding: expected tensor " + std::to_string(kind) +
                             " like the root's, " + Describe(keep_[py::int_(1)][py::int_(kind)]) +
                             ", got " + Describe(tensor));
@@ -229,6 +291,10 @@ class BoundSearch {
     std::string where = source_ + ": " + HeadName(fault.head) + ": row " +
                         std::to_string(fault.row) + " is not finite (NaN or infinity)";
     if (source_ != "root") where += " at simulation " + std::to_string(search_->simulation());
+    if (fault.head == Head::kInvalid) {
+      where = source_ + ": invalid_actions: row " + std::to_string(fault.row) +
+              " allows no action; say so with done, or with a discount of 0 and zero_discount_ends";
+    }
     if (fault.head == Head::kPriorLogits) {
       where += "; to rule an action out give it a large negative logit such as -1e9";
     }
@@ -247,6 +313,7 @@ class BoundSearch {
 QTransform::Kind ParseKind(const std::string& name) {
   if (name == "by_parent_and_siblings") return QTransform::Kind::kParentAndSiblings;
   if (name == "by_min_max") return QTransform::Kind::kMinMax;
+  if (name == "scaled") return QTransform::Kind::kScaled;
   return QTransform::Kind::kCompletedByMixValue;
 }
 
@@ -390,22 +457,39 @@ void BindSearch(py::module_& m) {
   py::class_<QTransform>(m, "SearchQTransform", "How a search scales Q-values.")
       .def(py::init([](const std::string& kind, float epsilon, float min_value, float max_value,
                        float value_scale, float maxvisit_init, bool rescale_values,
-                       bool use_mixed_value) {
-             return QTransform{ParseKind(kind), epsilon,       min_value,      max_value,
-                               value_scale,     maxvisit_init, rescale_values, use_mixed_value};
+                       bool use_mixed_value, int range, int unvisited, float number) {
+             return QTransform{ParseKind(kind),
+                               epsilon,
+                               min_value,
+                               max_value,
+                               value_scale,
+                               maxvisit_init,
+                               rescale_values,
+                               use_mixed_value,
+                               static_cast<QTransform::Range>(range),
+                               static_cast<QTransform::Unvisited>(unvisited),
+                               number};
            }),
            arg("kind"), kw_only(), arg("epsilon") = 1e-8f, arg("min_value") = 0.0f,
            arg("max_value") = 1.0f, arg("value_scale") = 0.1f, arg("maxvisit_init") = 50.0f,
-           arg("rescale_values") = true, arg("use_mixed_value") = true);
+           arg("rescale_values") = true, arg("use_mixed_value") = true, arg("range") = 0,
+           arg("unvisited") = 0, arg("number") = 0.0f);
 
   py::class_<PuctSettings>(m, "SearchPuct", "The settings of MuZero's search.")
       .def(py::init([](const QTransform& qtransform, float pb_c_init, float pb_c_base,
-                       float dirichlet_fraction, float dirichlet_alpha, float temperature) {
-             return PuctSettings{qtransform,         pb_c_init,       pb_c_base,
-                                 dirichlet_fraction, dirichlet_alpha, temperature};
+                       float dirichlet_fraction, float dirichlet_alpha, bool dirichlet_legal,
+                       float temperature, bool lower_bound, float deviations) {
+             using Choice = PuctSettings::Choice;
+             return PuctSettings{
+                 qtransform,      pb_c_init,
+                 pb_c_base,       dirichlet_fraction,
+                 dirichlet_alpha, dirichlet_legal,
+                 temperature,     lower_bound ? Choice::kLowerBound : Choice::kVisits,
+                 deviations};
            }),
            arg("qtransform"), kw_only(), arg("pb_c_init"), arg("pb_c_base"),
-           arg("dirichlet_fraction"), arg("dirichlet_alpha"), arg("temperature"));
+           arg("dirichlet_fraction"), arg("dirichlet_alpha"), arg("dirichlet_legal") = false,
+           arg("temperature"), arg("lower_bound") = false, arg("deviations") = 2.0f);
 
   py::class_<GumbelSettings>(m, "SearchGumbel", "The settings of Gumbel MuZero's search.")
       .def(py::init([](const QTransform& qtransform, std::int32_t max_num_considered_actions,
@@ -416,8 +500,16 @@ void BindSearch(py::module_& m) {
 
   py::class_<BoundSearch>(m, "Search", "A batch of tree searches, driven from outside.")
       .def(py::init([](const Rule& rule, const Seed& seed, std::size_t batch, std::size_t actions,
-                       std::int32_t simulations, std::int32_t max_depth, int num_threads) {
-             const Shape shape{batch, actions, simulations, std::min(max_depth, simulations)};
+                       std::int32_t simulations, std::int32_t max_depth, int num_threads,
+                       std::int32_t wave, std::size_t players, bool signs, bool zero_discount_ends,
+                       bool early_stop, const std::vector<std::int32_t>& budgets) {
+             Shape shape{batch, actions, simulations, std::min(max_depth, simulations)};
+             shape.wave = std::min(wave, simulations);
+             shape.players = players;
+             shape.signs = signs;
+             shape.zero_discount_ends = zero_discount_ends;
+             shape.early_stop = early_stop;
+             shape.budgets = budgets;
              if (num_threads == 0) num_threads = HardwareThreads();
              const std::vector<RowKey> keys = Keys(seed, batch);
              return std::make_unique<BoundSearch>(std::visit(
@@ -427,12 +519,16 @@ void BindSearch(py::module_& m) {
                  rule));
            }),
            arg("rule"), arg("seed"), kw_only(), arg("batch"), arg("actions"), arg("simulations"),
-           arg("max_depth"), arg("num_threads"))
+           arg("max_depth"), arg("num_threads"), arg("wave") = 1, arg("players") = 1,
+           arg("signs") = false, arg("zero_discount_ends") = false, arg("early_stop") = false,
+           arg("budgets") = std::vector<std::int32_t>())
       .def("begin", &BoundSearch::Begin, arg("prior_logits"), arg("value"), arg("invalid"),
-           arg("states"), arg("action"), arg("batches"),
+           arg("states"), arg("action"), arg("batches"), arg("to_play") = py::none(),
            "Take the roots and choose the first leaves.")
       .def("advance", &BoundSearch::Advance, arg("reward"), arg("discount"), arg("prior_logits"),
-           arg("value"), arg("states"), "Back up the evaluated leaves and choose the next.")
+           arg("value"), arg("states"), arg("invalid") = py::none(), arg("done") = py::none(),
+           arg("to_play") = py::none(), "Back up the evaluated leaves and choose the next.")
+      .def("lane_rows", &BoundSearch::LaneRows, "The row of each leaf that is out.")
       .def("act", &BoundSearch::Act, arg("action"), arg("weights"),
            "Write the action and the policy target.")
       .def("leaves", &BoundSearch::Leaves, arg("parent"), arg("slot"),

@@ -44,35 +44,93 @@ ROLLOUT_INLINE LogitFault CopyLogits(const Node& node, const float* logits, std:
   return allowed > 0 ? kGoodLogits : kNoneAllowed;
 }
 
-// Adds the value of the path's last node to all nodes above it.
-//
-//   path: the slots from the root to the leaf, `depth` edges, so depth + 1 slots.
-template <bool kWide>
-ROLLOUT_INLINE void Backup(std::byte* row, std::byte* edges, std::size_t width,
-                           const std::int32_t* path, std::int32_t depth) {
-  const auto at = [&](std::int32_t slot) -> NodeHead& {
+// The least and greatest Q that a tree has seen.
+struct Bounds {
+  float low = kInfinity, high = -kInfinity;
+};
+
+// A path of one row and what is kept of it beside the tree.
+struct Trail {
+  std::byte *row, *edges;
+  std::size_t width;
+  const std::int32_t* path;  // slots from the root to the leaf: depth edges, so depth + 1 slots
+  std::int32_t depth;
+  Bounds* bounds;     // of the row
+  float* squares;     // [W] sums of squared returns of the root's actions, or null
+  float* players;     // [N, 2, P] mean values and then rewards, of several players, or null
+  std::size_t count;  // P
+
+  ROLLOUT_INLINE NodeHead& Head(std::int32_t slot) const {
     return *reinterpret_cast<NodeHead*>(row + static_cast<std::size_t>(slot) * Node::Bytes(width));
-  };
-  const NodeHead* child = &at(path[depth]);
-  float value = child->value;
-  for (std::int32_t d = depth; d-- > 0;) {
-    NodeHead& head = at(path[d]);
+  }
+  float* Values(std::int32_t slot) const {
+    return players + static_cast<std::size_t>(slot) * 2 * count;
+  }
+  float* Rewards(std::int32_t slot) const { return Values(slot) + count; }
+};
+
+// Counts a visit of the edge into `child`, and stores its Q.
+template <bool kWide>
+ROLLOUT_INLINE void VisitEdge(const Trail& t, const NodeHead& head, const NodeHead& child,
+                              float q) {
+  if constexpr (kWide) {
+    Edge& edge = ListOf(t.edges, head)->edge[child.entry];
+    edge.q = q;
+    ++edge.visits;
+  } else {
+    const auto block = static_cast<std::size_t>(head.edges) * Node::EdgeBytes(t.width);
+    const Node node{nullptr, t.edges + block, t.width};
+    node.q()[child.entry] = q;
+    ++node.visits()[child.entry];
+  }
+}
+
+// Adds the value of the path's last node to all nodes above it.
+template <bool kWide>
+ROLLOUT_INLINE void Backup(const Trail& t) {
+  const NodeHead* child = &t.Head(t.path[t.depth]);
+  float value = child->value, low = t.bounds->low, high = t.bounds->high;
+  for (std::int32_t d = t.depth; d-- > 0;) {
+    NodeHead& head = t.Head(t.path[d]);
     value = child->reward + child->discount * value;
     const float visits = static_cast<float>(head.visits);
     head.value = (head.value * visits + value) / (visits + 1.0f);
     ++head.visits;
     const float q = child->reward + child->discount * child->value;
-    if constexpr (kWide) {
-      Edge& edge = ListOf(edges, head)->edge[child->entry];
-      edge.q = q;
-      ++edge.visits;
-    } else {
-      const auto block = static_cast<std::size_t>(head.edges) * Node::EdgeBytes(width);
-      const Node node{nullptr, edges + block, width};
-      node.q()[child->entry] = q;
-      ++node.visits()[child->entry];
-    }
+    low = q < low ? q : low;
+    high = q > high ? q : high;
+    VisitEdge<kWide>(t, head, *child, q);
+    if (d == 0 && t.squares != nullptr)
+      t.squares[ActionOf<kWide>(t.edges, head, *child)] += value * value;
     child = &head;
+  }
+  *t.bounds = {low, high};
+}
+
+// The same for several players: every node keeps each player's mean return, and its value and the Q
+// of its actions are those of the player who moves there.
+template <bool kWide>
+inline void BackupPlayers(const Trail& t) {
+  std::int32_t below = t.path[t.depth];
+  // the returns so far take the place of a buffer: the leaf's values are kept as they are
+  constexpr std::size_t kMost = 16;
+  float value[kMost];
+  std::copy_n(t.Values(below), t.count, value);
+  for (std::int32_t d = t.depth; d-- > 0; below = t.path[d]) {
+    NodeHead& head = t.Head(t.path[d]);
+    const NodeHead& child = t.Head(below);
+    float *const mean = t.Values(t.path[d]), *const reward = t.Rewards(below);
+    const float visits = static_cast<float>(head.visits);
+    for (std::size_t p = 0; p < t.count; ++p) {
+      value[p] = reward[p] + child.discount * value[p];
+      mean[p] = (mean[p] * visits + value[p]) / (visits + 1.0f);
+    }
+    head.value = mean[head.mover];
+    ++head.visits;
+    const float q = reward[head.mover] + child.discount * t.Values(below)[head.mover];
+    t.bounds->low = std::min(t.bounds->low, q);
+    t.bounds->high = std::max(t.bounds->high, q);
+    VisitEdge<kWide>(t, head, child, q);
   }
 }
 

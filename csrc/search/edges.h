@@ -79,6 +79,42 @@ inline std::int32_t Append(std::byte* edges, std::int32_t& used, NodeHead& head,
   return list->size++;
 }
 
+// The entry of an action in a wide node's list, kNone where it is not there.
+inline std::int32_t EntryOf(std::byte* edges, const NodeHead& head, std::int32_t action) {
+  const EdgeList* const list = ListOf(edges, head);
+  for (std::int32_t i = 0; list != nullptr && i < list->size; ++i) {
+    if (list->edge[i].action == action) return i;
+  }
+  return kNone;
+}
+
+// The action that leads to a child.
+template <bool kWide>
+ROLLOUT_INLINE std::size_t ActionOf(std::byte* edges, const NodeHead& head, const NodeHead& child) {
+  if constexpr (!kWide) return child.entry;
+  return static_cast<std::size_t>(ListOf(edges, head)->edge[child.entry].action);
+}
+
+// Adds `by` visits that are no visits yet to an edge and to its node, so that other descents of the
+// same wave go elsewhere. An edge with none before is worth what its node is.
+template <bool kWide>
+inline void VisitVirtually(std::byte* edges, std::int32_t& used, std::size_t width, NodeHead& head,
+                           std::int32_t action, std::int32_t by) {
+  head.visits += by;
+  if constexpr (kWide) {
+    std::int32_t entry = EntryOf(edges, head, action);
+    if (entry == kNone) entry = Append(edges, used, head, action, kNone);
+    Edge& edge = ListOf(edges, head)->edge[entry];
+    if (edge.visits == 0) edge.q = head.value;
+    edge.visits += by;
+  } else {
+    const auto block = static_cast<std::size_t>(head.edges) * Node::EdgeBytes(width);
+    const Node node{nullptr, edges + block, width};
+    if (node.visits()[action] == 0) node.q()[action] = head.value;
+    node.visits()[action] += by;
+  }
+}
+
 inline Node Tree::Read(std::size_t row, std::int32_t slot, std::byte* scratch) const {
   std::byte* const at = reinterpret_cast<std::byte*>(&Head(row, slot));
   const Node node{at, scratch, width_};

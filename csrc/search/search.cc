@@ -34,19 +34,28 @@ Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads
       tree_(shape.batch, static_cast<std::size_t>(shape.simulations) + 1, shape.actions),
       keys_(keys.begin(), keys.end()),
       num_threads_(num_threads),
+      plain_(shape.wave == 1 && !shape.early_stop && shape.budgets.empty()),
+      lanes_(shape.batch),
+      active_(shape.batch),
+      first_lane_(shape.batch),
+      out_(shape.batch, 1),
+      spent_(shape.batch, 0),
       base_(shape.batch, 1),
-      parent_(shape.batch),
-      slot_(shape.batch),
-      chosen_(shape.batch),
-      depth_(shape.batch),
-      path_(shape.batch * (static_cast<std::size_t>(shape.max_depth) + 1)),
+      leaves_(shape.batch * wave()),
+      path_(leaves_.size() * (static_cast<std::size_t>(shape.max_depth) + 1)),
       depths_(shape.batch),
-      first_fault_(kNoFault) {}
+      bounds_(shape.batch),
+      first_fault_(kNoFault) {
+  for (std::size_t row = 0; row < shape.batch; ++row) {
+    active_[row] = static_cast<std::int32_t>(row);
+    first_lane_[row] = row;
+  }
+  if (shape.players > 1) players_.resize(shape.batch * tree_.capacity() * 2 * shape.players);
+}
 
 Search::~Search() = default;
 
-bool Search::Begin(const Outputs& root, std::span<const std::uint8_t> invalid,
-                   std::span<const States> states, std::int64_t* action,
+bool Search::Begin(const Outputs& root, std::span<const States> states, std::int64_t* action,
                    std::span<const Batch> batches) {
   action_ = action;
   batches_.assign(batches.begin(), batches.end());
@@ -54,29 +63,81 @@ bool Search::Begin(const Outputs& root, std::span<const std::uint8_t> invalid,
   std::vector<float> logits(shape_.actions);
   for (std::size_t row = 0; row < shape_.batch; ++row) {
     std::copy_n(root.prior_logits[row], shape_.actions, logits.begin());
-    const float value = *root.value[row];
+    const std::size_t mover = root.mover == nullptr ? 0 : static_cast<std::size_t>(root.mover[row]);
+    const float value = root.value[row][shape_.players > 1 ? mover : 0];
     if (!Finite(value)) Report(row, Head::kValue);
     if (!std::ranges::all_of(logits, Finite)) Report(row, Head::kPriorLogits);
-    PrepareRoot(row, logits);
     const std::uint8_t* mask = nullptr;
-    if (!invalid.empty()) {
-      mask = invalid.data() + row * shape_.actions;
+    if (root.invalid != nullptr) mask = root.invalid + row * shape_.actions;
+    PrepareRoot(row, logits, mask);
+    if (mask != nullptr) {
       const float highest = *std::ranges::max_element(logits);
       for (float& logit : logits) logit -= highest;
     }
     NodeHead& head = tree_.Head(row, kRoot);
-    head = {1, value, value, 0.0f, 0.0f, kNone, kNone, 0, 0, 0};
+    head = {1, value, value, 0.0f, 0.0f, kNone, kNone, 0, 0, static_cast<std::uint8_t>(mover)};
     CopyLogits({reinterpret_cast<std::byte*>(&head), nullptr, tree_.width()}, logits.data(),
                shape_.actions, mask);
+    if (shape_.players > 1) {
+      std::copy_n(root.value[row], shape_.players,
+                  players_.data() + row * tree_.capacity() * 2 * shape_.players);
+    }
   }
   PrepareSelection();
   return Run(nullptr, states);
 }
 
 bool Search::Advance(const Outputs& outputs, std::span<const States> states) {
-  const bool good = Run(&outputs, states);
-  ++simulation_;
-  return good;
+  return Run(&outputs, states);
+}
+
+bool Search::Run(const Outputs* outputs, std::span<const States> states) {
+  if (outputs != nullptr) ++simulation_;
+  if (plain_) {
+    // what is taken and what is given have the same lanes, so a row does both while it is in cache
+    const bool last = simulation_ >= shape_.simulations;
+    Parallel({outputs, states, true, !last});
+    if (last) {
+      lanes_ = 0;
+      std::ranges::fill(out_, 0u);
+    }
+  } else {
+    Parallel({outputs, states, true, false});
+    Layout();
+    if (lanes_ > 0) Parallel({nullptr, {}, false, true});
+  }
+  const std::uint64_t first = first_fault_.load(std::memory_order_relaxed);
+  if (first == kNoFault) return true;
+  fault_ = {first >> kHeadBits, static_cast<Head>(first & ((1u << kHeadBits) - 1))};
+  return false;
+}
+
+void Search::Parallel(const Phase& phase) {
+  const auto body = [&](std::size_t begin, std::size_t end) { Step(phase, begin, end); };
+  const std::size_t grain = Grain();
+  if (num_threads_ == 1 || grain >= active_.size()) {
+    body(0, active_.size());
+  } else {
+    SharedPool(num_threads_).ParallelFor(active_.size(), grain, body);
+  }
+}
+
+// Drops the rows that are done and deals out lanes to the others.
+void Search::Layout() {
+  lanes_ = 0;
+  std::erase_if(active_, [&](std::int32_t active) {
+    const auto row = static_cast<std::size_t>(active);
+    const std::int32_t budget = shape_.budgets.empty() ? shape_.simulations : shape_.budgets[row];
+    const std::int32_t left = budget - spent_[row];
+    if (left <= 0 || (shape_.early_stop && spent_[row] > 0 && Settled(row, left))) {
+      out_[row] = 0;
+      return true;
+    }
+    out_[row] = static_cast<std::uint32_t>(std::min(left, shape_.wave));
+    first_lane_[row] = lanes_;
+    lanes_ += out_[row];
+    return false;
+  });
 }
 
 void Search::AllocateArenas() {
@@ -92,20 +153,6 @@ void Search::AllocateArenas() {
     arenas_.push_back(at);
     at += padded(batch);
   }
-}
-
-bool Search::Run(const Outputs* outputs, std::span<const States> states) {
-  const auto body = [&](std::size_t begin, std::size_t end) { Step(outputs, states, begin, end); };
-  const std::size_t grain = Grain();
-  if (num_threads_ == 1 || grain >= shape_.batch) {
-    body(0, shape_.batch);
-  } else {
-    SharedPool(num_threads_).ParallelFor(shape_.batch, grain, body);
-  }
-  const std::uint64_t first = first_fault_.load(std::memory_order_relaxed);
-  if (first == kNoFault) return true;
-  fault_ = {first >> kHeadBits, static_cast<Head>(first & ((1u << kHeadBits) - 1))};
-  return false;
 }
 
 // Rows a chunk needs to be worth handing to another thread. The costs are of the order that
@@ -125,10 +172,12 @@ void Search::Report(std::size_t row, Head head) {
 }
 
 double Search::mean_depth() const {
-  double sum = 0.0;
-  for (const std::int64_t depth : depths_) sum += static_cast<double>(depth);
-  const std::int32_t leaves = std::min(simulation_ + 1, shape_.simulations);
-  return sum / (static_cast<double>(leaves) * static_cast<double>(shape_.batch));
+  double sum = 0.0, leaves = 0.0;
+  for (std::size_t row = 0; row < shape_.batch; ++row) {
+    sum += static_cast<double>(depths_[row]);
+    leaves += spent_[row] + static_cast<double>(out_[row]);
+  }
+  return sum / std::max(leaves, 1.0);
 }
 
 std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* actions,

@@ -1,14 +1,16 @@
 // A batch of tree searches, driven from outside: the caller evaluates leaves, this does the rest.
 //
-//   Begin      takes the roots, chooses the first leaf of every row
+//   Begin      takes the roots, chooses the first leaves of every row
 //   Advance    takes the evaluation of those leaves, backs it up, chooses the next leaves
-//   ...        `simulations` times; the last one chooses nothing
+//   ...        until none are out, or for as long as there is time
 //   Act        the action and the policy target of every row
 //
-// A leaf is an edge (parent slot, action) and the slot its node will have. Model states ("latents")
-// are opaque rows of bytes: those in host memory are kept here in arenas that the caller owns, and
-// gathered into the caller's batch buffers; for those elsewhere the caller reads parent() and
-// slot().
+// A leaf is an edge (parent slot, action) and the slot its node will have. A row has one leaf out
+// at a time, or a wave of them; a row whose budget is spent, or whose choice can change no more,
+// has none, and the others close up: lane is what a leaf's place in the model's batch is called.
+// Model states ("latents") are opaque rows of bytes: those in host memory are kept here in arenas
+// that the caller owns, and gathered into the caller's batch buffers; for those elsewhere the
+// caller reads parent() and slot().
 //
 // Variants are subclasses, one folder each; they share the tree, expansion, backup and the walk.
 // One thread drives one search; rows are spread over a shared thread pool, and nothing depends on
@@ -25,6 +27,7 @@
 
 #include "core/simd.h"
 #include "core/slab.h"
+#include "search/backup.h"
 #include "search/random.h"
 #include "search/tree.h"
 
@@ -33,8 +36,13 @@ namespace rollout::search {
 struct Shape {
   std::size_t batch = 0, actions = 0;
   std::int32_t simulations = 0;
-  std::int32_t max_depth = 0;       // edges from the root to the deepest leaf
-  bool zero_discount_ends = false;  // descents stop at a node whose discount is 0
+  std::int32_t max_depth = 0;              // edges from the root to the deepest leaf
+  bool zero_discount_ends = false;         // descents stop at a node whose discount is 0
+  std::int32_t wave = 1;                   // leaves of a row that are out at once
+  std::size_t players = 1;                 // whose values the model tells apart
+  bool signs = false;                      // discounts change sign where the mover changes
+  bool early_stop = false;                 // rows stop where their choice can change no more
+  std::vector<std::int32_t> budgets = {};  // [B] simulations of each row; empty: all the same
 };
 
 // A float32 array of the caller's, one row a batch row; the row itself is contiguous.
@@ -47,13 +55,20 @@ struct Rows {
   }
 };
 
-// What the model returned for the leaves: reward, discount, value [B]; prior_logits [B, A]. And,
-// where it says so (else null): invalid [B, A], nonzero where an action is not allowed in the new
-// state; done [B], nonzero where nothing comes after it.
+// What the model returned for L leaves: discount [L]; reward, value [L], or [L, P] of P players;
+// prior_logits [L, A]. And, where it says so (else null): invalid [L, A], nonzero where an action
+// is not allowed in the new state; done [L], nonzero where nothing comes after it; mover [L], whose
+// turn it is.
 struct Outputs {
   Rows reward, discount, prior_logits, value;
   const std::uint8_t* invalid = nullptr;
   const std::uint8_t* done = nullptr;
+  const std::int64_t* mover = nullptr;
+};
+
+// An edge out with the model.
+struct Leaf {
+  std::int32_t parent, slot, action, depth;
 };
 
 enum class Head : std::uint32_t { kReward, kDiscount, kPriorLogits, kValue, kInvalid };
@@ -80,6 +95,14 @@ struct Fault {
   Head head = Head::kReward;
 };
 
+// What a kernel does for a range of rows: take what came back, then give out the next leaves.
+struct Phase {
+  const Outputs* outputs =
+      nullptr;  // null at the beginning: there is only the roots' state to take
+  std::span<const States> states;
+  bool take = true, give = true;
+};
+
 class Search {
  public:
   Search(const Shape& shape, std::span<const RowKey> keys, int num_threads);
@@ -87,11 +110,11 @@ class Search {
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
 
-  // root: value and prior_logits. invalid: [B, A], nonzero where an action is not allowed at the
-  // root, or empty. states: the roots', a kind each. Every step writes action [B] and batches, a
-  // kind each: what the model must evaluate next. Returns true, or false with fault() set.
-  bool Begin(const Outputs& root, std::span<const std::uint8_t> invalid,
-             std::span<const States> states, std::int64_t* action, std::span<const Batch> batches);
+  // root: value and prior_logits, and invalid and mover where there are. states: the roots', a kind
+  // each. Every step writes action [B wave] and batches, a kind each: what the model must evaluate
+  // next, lanes() of them. Returns true, or false with fault() set.
+  bool Begin(const Outputs& root, std::span<const States> states, std::int64_t* action,
+             std::span<const Batch> batches);
   bool Advance(const Outputs& outputs, std::span<const States> states);
 
   // action [B]; weights [B, A]: the policy target.
@@ -101,9 +124,20 @@ class Search {
   const Tree& tree() const { return tree_; }
   const Fault& fault() const { return fault_; }
   std::int32_t simulation() const { return simulation_; }
-  bool done() const { return simulation_ >= shape_.simulations; }
-  std::span<const std::int32_t> parent() const { return parent_; }
-  std::span<const std::int32_t> slot() const { return slot_; }
+  bool done() const { return lanes_ == 0; }
+  std::size_t lanes() const { return lanes_; }
+  // Calls visit(lane, row, leaf) for every leaf that is out.
+  template <class Visit>
+  void ForEachLane(Visit&& visit) const {
+    for (const std::int32_t active : active_) {
+      const auto row = static_cast<std::size_t>(active);
+      for (std::size_t i = 0; i < out_[row]; ++i) {
+        visit(first_lane_[row] + i, row, leaves_[row * wave() + i]);
+      }
+    }
+  }
+  // Simulations of a row that came back.
+  std::int32_t simulations(std::size_t row) const { return spent_[row]; }
   bool allowed(std::size_t row, std::size_t action) const {
     return RootLogits(row)[action] > kLowest;
   }
@@ -121,17 +155,26 @@ class Search {
 
  protected:
   // Turns the model's root logits into those the search uses (noise); masking comes after it.
-  virtual void PrepareRoot(std::size_t row, std::span<float> logits) const = 0;
+  // invalid [A] or null.
+  virtual void PrepareRoot(std::size_t row, std::span<float> logits,
+                           const std::uint8_t* invalid) const = 0;
   // Called once roots are masked: what selection needs to know of them.
   virtual void PrepareSelection() = 0;
-  // Runs rows [begin, end) of one step: see Walk in walk.h. `outputs` is null at the beginning.
-  virtual void Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
-                    std::size_t end) = 0;
+  // Runs active rows [begin, end) of a phase: see Walk in walk.h.
+  virtual void Step(const Phase& phase, std::size_t begin, std::size_t end) = 0;
+  // Whether `left` more simulations could not change what Act returns as the row's action.
+  virtual bool Settled(std::size_t row, std::int32_t left) const = 0;
 
   const float* RootLogits(std::size_t row) const {
     return Node{reinterpret_cast<std::byte*>(&tree_.Head(row, kRoot)), nullptr, tree_.width()}
         .logits();
   }
+
+  std::size_t wave() const { return static_cast<std::size_t>(shape_.wave); }
+  std::span<const Bounds> bounds() const { return bounds_; }
+  // Sums of squared returns of the root's actions, [B, W], from now on.
+  void KeepSquares() { squares_.assign(shape_.batch * tree_.width(), 0.0f); }
+  const float* squares(std::size_t row) const { return squares_.data() + row * tree_.width(); }
 
   Shape shape_;
   Tree tree_;
@@ -143,16 +186,27 @@ class Search {
   friend struct Walk;
 
   bool Run(const Outputs* outputs, std::span<const States> states);
+  void Parallel(const Phase& phase);
+  void Layout();
   void AllocateArenas();
   std::size_t Grain() const;
   void Report(std::size_t row, Head head);
 
   int num_threads_;
-  std::int32_t simulation_ = 0;     // of the leaves that are out with the model
-  std::vector<std::int32_t> base_;  // [B] slot of the first simulation's node; the next ones follow
-  std::vector<std::int32_t> parent_, slot_, chosen_, depth_;  // [B] the leaves
-  std::vector<std::int32_t> path_;    // [B, max_depth + 1] slots from the root to the leaf
-  std::vector<std::int64_t> depths_;  // [B] sum over simulations
+  bool plain_;                           // one leaf a row, all rows to the end
+  std::int32_t simulation_ = 0;          // steps that came back
+  std::size_t lanes_;                    // leaves that are out
+  std::vector<std::int32_t> active_;     // rows with leaves out, ascending
+  std::vector<std::size_t> first_lane_;  // [B]
+  std::vector<std::uint32_t> out_;       // [B] leaves that are out
+  std::vector<std::int32_t> spent_;      // [B] simulations that came back
+  std::vector<std::int32_t> base_;       // [B] slot of the first simulation's node
+  std::vector<Leaf> leaves_;             // [B, wave]
+  std::vector<std::int32_t> path_;       // [B, wave, max_depth + 1] slots from the root to the leaf
+  std::vector<std::int64_t> depths_;     // [B] sum over simulations
+  std::vector<Bounds> bounds_;           // [B]
+  std::vector<float> squares_;           // [B, W] or empty
+  std::vector<float> players_;           // [B, N, 2, P], or empty for one player
   std::int64_t* action_ = nullptr;
   std::vector<Batch> batches_;
   std::vector<std::byte*> arenas_;

@@ -46,7 +46,7 @@ struct NodeHead {
   std::int32_t edges;      // where they are in the row, kNone before a descent passed through
   std::uint16_t entry;     // which of its parent's edges leads here: an action if narrow
   std::uint8_t end;        // nothing comes after it: descents stop here
-  std::uint8_t kind;       // the variant's: whose turn it is, whether chance moves
+  std::uint8_t mover;      // the player whose turn it is
 };
 static_assert(sizeof(NodeHead) == 32);
 

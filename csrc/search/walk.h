@@ -1,5 +1,5 @@
-// One step of a batch of rows: expand the leaf that came back, back it up, descend to the next
-// leaf.
+// One step of a batch of rows: expand the leaves that came back, back them up, descend to the next
+// ones.
 //
 // Rows are done in small blocks, so that a row's path is still in cache when the descent takes it
 // again.
@@ -44,32 +44,102 @@ struct Walk {
     std::byte* edges;  // of the wide node that is being read
   };
 
-  ROLLOUT_INLINE static void Rows(Search& search, const Rule& rule, const Outputs* outputs,
-                                  std::span<const States> states, std::size_t begin,
-                                  std::size_t end) {
+  ROLLOUT_INLINE static void Rows(Search& search, const Rule& rule, const Phase& phase,
+                                  std::size_t begin, std::size_t end) {
     const std::size_t width = kWide ? search.tree_.width() : kVectors * kLanes;
     Space space(width);
-    // leaves of this step belong to the simulation after the one that came back
-    const std::int32_t simulation = search.simulation_ + (outputs != nullptr ? 1 : 0);
-    const bool last = simulation >= search.shape_.simulations;
     for (std::size_t first = begin; first < end; first += kBlock) {
-      const std::size_t stop = std::min(first + kBlock, end);
-      if (outputs != nullptr) {
-        // one pass a phase: a phase reads what the one before has stored, and stores take time
-        for (std::size_t row = first; row < stop; ++row) Place(search, *outputs, width, row);
-        for (std::size_t row = first; row < stop; ++row) {
-          Backup<kWide>(search.tree_.Row(row), search.tree_.Edges(row, width), width,
-                        Path(search, row), search.depth_[row]);
-        }
-      }
-      for (std::size_t row = first; row < stop; ++row) Keep(search, states, row);
-      if (last) continue;
-      Descend(search, rule, width, simulation, first, stop, space);
-      for (std::size_t row = first; row < stop; ++row) Gather(search, row);
+      const std::span rows(search.active_.data() + first, std::min(kBlock, end - first));
+      if (phase.take) Take(search, phase, width, rows);
+      if (phase.give) Give(search, rule, width, rows, space);
     }
   }
 
  private:
+  using RowNumbers = std::span<const std::int32_t>;
+
+  ROLLOUT_INLINE static void Take(Search& search, const Phase& phase, std::size_t width,
+                                  RowNumbers rows) {
+    const std::size_t wave = search.wave();
+    if (phase.outputs == nullptr) {
+      for (const std::int32_t row : rows) Keep(search, phase.states, row, kRoot, row);
+      return;
+    }
+    if (wave == 1) {
+      // one pass a phase: a phase reads what the one before has stored, and stores take time
+      for (const std::int32_t row : rows) Place(search, *phase.outputs, width, row, 0);
+      for (const std::int32_t row : rows) BackUp(search, width, row, 0);
+      for (const std::int32_t row : rows) KeepLane(search, phase.states, row, 0);
+    } else {
+      for (const std::int32_t row : rows) {
+        for (std::size_t i = 0; i < search.out_[row]; ++i) Mark(search, width, row, i, -1);
+        for (std::size_t i = 0; i < search.out_[row]; ++i) {
+          Place(search, *phase.outputs, width, row, i);
+          BackUp(search, width, row, i);
+          KeepLane(search, phase.states, row, i);
+        }
+      }
+    }
+    for (const std::int32_t row : rows) {
+      search.spent_[row] += static_cast<std::int32_t>(search.out_[row]);
+    }
+  }
+
+  ROLLOUT_INLINE static void Give(Search& search, const Rule& rule, std::size_t width,
+                                  RowNumbers rows, Space& space) {
+    const std::size_t wave = search.wave();
+    for (std::size_t i = 0; i < wave; ++i) {
+      Descend(search, rule, width, rows, i, space);
+      if (wave == 1) break;
+      for (const std::int32_t row : rows) {
+        if (i < search.out_[row]) Mark(search, width, row, i, 1);
+      }
+    }
+    for (const std::int32_t row : rows) {
+      for (std::size_t i = 0; i < search.out_[row]; ++i) Gather(search, row, i);
+    }
+  }
+
+  // Adds virtual visits along a leaf's path, or takes them away.
+  static void Mark(Search& search, std::size_t width, std::size_t row, std::size_t i,
+                   std::int32_t by) {
+    const Leaf& leaf = search.leaves_[row * search.wave() + i];
+    const std::int32_t* const path = Path(search, row, i);
+    std::byte* const edges = search.tree_.Edges(row, width);
+    for (std::int32_t d = 0; d < leaf.depth; ++d) {
+      NodeHead& head = HeadAt(search.tree_.Row(row), width, path[d]);
+      std::int32_t action = leaf.action;
+      if (d + 1 < leaf.depth) {
+        const NodeHead& child = HeadAt(search.tree_.Row(row), width, path[d + 1]);
+        action = static_cast<std::int32_t>(ActionOf<kWide>(edges, head, child));
+      }
+      VisitVirtually<kWide>(edges, search.tree_.used(row), width, head, action, by);
+    }
+  }
+
+  ROLLOUT_INLINE static void BackUp(Search& search, std::size_t width, std::size_t row,
+                                    std::size_t i) {
+    const std::size_t players = search.shape_.players;
+    const Trail trail{search.tree_.Row(row),
+                      search.tree_.Edges(row, width),
+                      width,
+                      Path(search, row, i),
+                      search.leaves_[row * search.wave() + i].depth,
+                      &search.bounds_[row],
+                      search.squares_.empty() ? nullptr : search.squares_.data() + row * width,
+                      players == 1 ? nullptr : Players(search, row),
+                      players};
+    if (players == 1) [[likely]] {
+      Backup<kWide>(trail);
+    } else {
+      BackupPlayers<kWide>(trail);
+    }
+  }
+
+  static float* Players(Search& search, std::size_t row) {
+    return search.players_.data() + row * search.tree_.capacity() * 2 * search.shape_.players;
+  }
+
   ROLLOUT_INLINE static std::byte* At(std::byte* row, std::size_t width, std::int32_t slot) {
     return row + static_cast<std::size_t>(slot) * Node::Bytes(width);
   }
@@ -79,26 +149,48 @@ struct Walk {
 
   // Writes what the model said into the leaf's node, and links the node to its parent.
   ROLLOUT_INLINE static void Place(Search& search, const Outputs& outputs, std::size_t width,
-                                   std::size_t row) {
-    const float reward = *outputs.reward[row], discount = *outputs.discount[row];
-    const float value = *outputs.value[row];
-    const std::int32_t slot = search.slot_[row], parent = search.parent_[row];
-    const std::int32_t action = search.chosen_[row];
+                                   std::size_t row, std::size_t i) {
+    const std::size_t lane = search.first_lane_[row] + i;
+    const Leaf& leaf = search.leaves_[row * search.wave() + i];
+    float reward = *outputs.reward[lane], discount = *outputs.discount[lane];
+    float value = *outputs.value[lane];
     std::byte* const base = search.tree_.Row(row);
-    const Node node{At(base, width, slot), nullptr, width};
+    const Node node{At(base, width, leaf.slot), nullptr, width};
     NodeHead& head = node.head();
-    if (slot == search.base_[row] + search.simulation_) {
-      NodeHead& above = HeadAt(base, width, parent);
+    NodeHead& above = HeadAt(base, width, leaf.parent);
+    std::uint8_t mover = 0;
+    if (outputs.mover != nullptr) [[unlikely]] {
+      mover = static_cast<std::uint8_t>(outputs.mover[lane]);
+      if (search.shape_.players > 1) {
+        value = outputs.value[lane][mover];
+        reward = outputs.reward[lane][above.mover];
+        float* const means =
+            Players(search, row) + static_cast<std::size_t>(leaf.slot) * 2 * search.shape_.players;
+        for (std::size_t p = 0; p < search.shape_.players; ++p) {
+          means[p] = outputs.value[lane][p];
+          means[search.shape_.players + p] = outputs.reward[lane][p];
+        }
+      } else if (search.shape_.signs && mover != above.mover) {
+        discount = -discount;
+      }
+    }
+    const auto simulation = search.spent_[row] + static_cast<std::int32_t>(i);
+    if (leaf.slot == search.base_[row] + simulation) {
       std::byte* const edges = search.tree_.Edges(row, width);
-      std::int32_t entry = action;
+      std::int32_t entry = leaf.action;
       if constexpr (kWide) {
-        entry = Append(edges, search.tree_.used(row), above, action, slot);
+        entry = search.shape_.wave == 1 ? kNone : EntryOf(edges, above, leaf.action);
+        if (entry == kNone) {
+          entry = Append(edges, search.tree_.used(row), above, leaf.action, leaf.slot);
+        } else {
+          ListOf(edges, above)->edge[entry].child = leaf.slot;
+        }
       } else {
         const auto block = static_cast<std::size_t>(above.edges) * Node::EdgeBytes(width);
-        Node{nullptr, edges + block, width}.child()[action] = slot;
+        Node{nullptr, edges + block, width}.child()[leaf.action] = leaf.slot;
       }
       const auto which = static_cast<std::uint16_t>(entry);
-      head = {1, value, value, reward, discount, parent, kNone, which, 0, 0};
+      head = {1, value, value, reward, discount, leaf.parent, kNone, which, 0, mover};
     } else {
       // a leaf where descents stop is evaluated again, and counts once more
       head.visits += 1;
@@ -108,9 +200,9 @@ struct Walk {
     }
     const std::size_t actions = search.shape_.actions;
     const std::uint8_t* const invalid =
-        outputs.invalid == nullptr ? nullptr : outputs.invalid + row * actions;
-    const LogitFault fault = CopyLogits(node, outputs.prior_logits[row], actions, invalid);
-    if (outputs.done != nullptr) head.end = outputs.done[row] != 0;
+        outputs.invalid == nullptr ? nullptr : outputs.invalid + lane * actions;
+    const LogitFault fault = CopyLogits(node, outputs.prior_logits[lane], actions, invalid);
+    if (outputs.done != nullptr) head.end = outputs.done[lane] != 0;
     if (search.shape_.zero_discount_ends && discount == 0.0f) head.end = 1;
     if (fault != kGoodLogits && !(fault == kNoneAllowed && head.end)) [[unlikely]]
       search.Report(row, fault == kNotFinite ? Head::kPriorLogits : Head::kInvalid);
@@ -136,15 +228,16 @@ struct Walk {
   // A level of one descent is a chain of dependent operations, so the processor is kept busy by
   // taking a level of each row of the block in turn.
   ROLLOUT_INLINE static void Descend(Search& search, const Rule& rule, std::size_t width,
-                                     std::int32_t simulation, std::size_t first, std::size_t stop,
-                                     Space& space) {
+                                     RowNumbers rows, std::size_t lane, Space& space) {
     Cursor cursors[kBlock];
     std::size_t open = 0;
-    for (std::size_t row = first; row < stop; ++row) {
-      cursors[open++] = {{row, simulation, 0},
+    for (const std::int32_t number : rows) {
+      const auto row = static_cast<std::size_t>(number);
+      if (lane >= search.out_[row]) continue;
+      cursors[open++] = {{row, search.spent_[row] + static_cast<std::int32_t>(lane), 0},
                          search.tree_.Row(row),
                          search.tree_.Edges(row, width),
-                         Path(search, row),
+                         Path(search, row, lane),
                          kRoot};
     }
     while (open > 0) {
@@ -164,8 +257,8 @@ struct Walk {
           cursor.slot = child;
           cursors[still_open++] = cursor;
         } else {
-          const std::int32_t fresh = search.base_[cursor.at.row] + simulation;
-          Leave(search, cursor, choices[i].action, child == kNone ? fresh : child, width);
+          const std::int32_t fresh = search.base_[cursor.at.row] + cursor.at.simulation;
+          Leave(search, cursor, choices[i].action, child == kNone ? fresh : child, lane, width);
         }
       }
       open = still_open;
@@ -190,66 +283,74 @@ struct Walk {
 
   // Hands the edge (cursor's node, action) out as the row's leaf; its node goes to `slot`.
   ROLLOUT_INLINE static void Leave(Search& search, const Cursor& cursor, std::int32_t action,
-                                   std::int32_t slot, std::size_t width) {
+                                   std::int32_t slot, std::size_t i, std::size_t width) {
     const std::size_t row = cursor.at.row;
+    Leaf* const leaves = search.leaves_.data() + row * search.wave();
+    // an edge that is out already in this wave is evaluated again
+    for (std::size_t j = 0; j < i; ++j) {
+      if (leaves[j].parent == cursor.slot && leaves[j].action == action) slot = leaves[j].slot;
+    }
     cursor.path[cursor.at.depth] = slot;
     // the node's memory may come while the model works
     const std::byte* const node = At(cursor.base, width, slot);
-    for (std::size_t i = 0; i < Node::Bytes(width); i += kCacheLine)
-      __builtin_prefetch(node + i, 1);
-    search.parent_[row] = cursor.slot;
-    search.slot_[row] = slot;
-    search.chosen_[row] = action;
-    search.depth_[row] = cursor.at.depth;
+    for (std::size_t at = 0; at < Node::Bytes(width); at += kCacheLine)
+      __builtin_prefetch(node + at, 1);
+    leaves[i] = {cursor.slot, slot, action, cursor.at.depth};
     search.depths_[row] += cursor.at.depth;
-    search.action_[row] = action;
+    search.action_[search.first_lane_[row] + i] = action;
   }
 
-  // Stores the states that came from the model where the leaf's node is (at the beginning, slot 0).
-  ROLLOUT_INLINE static void Keep(Search& search, std::span<const States> states, std::size_t row) {
-    const std::size_t at = static_cast<std::size_t>(search.slot_[row]) * search.shape_.batch + row;
+  ROLLOUT_INLINE static void KeepLane(Search& search, std::span<const States> states,
+                                      std::size_t row, std::size_t i) {
+    Keep(search, states, row, search.leaves_[row * search.wave() + i].slot,
+         search.first_lane_[row] + i);
+  }
+
+  // Stores the states that came from the model where the node is.
+  ROLLOUT_INLINE static void Keep(Search& search, std::span<const States> states, std::size_t row,
+                                  std::int32_t slot, std::size_t lane) {
+    const std::size_t at = static_cast<std::size_t>(slot) * search.shape_.batch + row;
     for (std::size_t kind = 0; kind < states.size(); ++kind) {
       const std::size_t bytes = search.batches_[kind].bytes;
-      std::memcpy(search.arenas_[kind] + at * bytes, states[kind][row], bytes);
+      std::memcpy(search.arenas_[kind] + at * bytes, states[kind][lane], bytes);
     }
   }
 
   // Fetches the states that the model is to step from.
-  ROLLOUT_INLINE static void Gather(Search& search, std::size_t row) {
-    const std::size_t at =
-        static_cast<std::size_t>(search.parent_[row]) * search.shape_.batch + row;
+  ROLLOUT_INLINE static void Gather(Search& search, std::size_t row, std::size_t i) {
+    const std::int32_t parent = search.leaves_[row * search.wave() + i].parent;
+    const std::size_t at = static_cast<std::size_t>(parent) * search.shape_.batch + row;
+    const std::size_t lane = search.first_lane_[row] + i;
     for (std::size_t kind = 0; kind < search.batches_.size(); ++kind) {
       const Batch& batch = search.batches_[kind];
-      std::memcpy(batch.at + row * batch.bytes, search.arenas_[kind] + at * batch.bytes,
+      std::memcpy(batch.at + lane * batch.bytes, search.arenas_[kind] + at * batch.bytes,
                   batch.bytes);
     }
   }
 
-  ROLLOUT_INLINE static std::int32_t* Path(Search& search, std::size_t row) {
+  ROLLOUT_INLINE static std::int32_t* Path(Search& search, std::size_t row, std::size_t i) {
     const auto length = static_cast<std::size_t>(search.shape_.max_depth) + 1;
-    return search.path_.data() + row * length;
+    return search.path_.data() + (row * search.wave() + i) * length;
   }
 };
 
 // The kernel for a search: chosen by the number of vectors and the instruction set.
 template <class Rule>
 struct Kernel {
-  using Rows = void (*)(Search&, const Rule&, const Outputs*, std::span<const States>, std::size_t,
-                        std::size_t);
+  using Rows = void (*)(Search&, const Rule&, const Phase&, std::size_t, std::size_t);
 
   template <int kVectors>
-  static void Portable(Search& search, const Rule& rule, const Outputs* outputs,
-                       std::span<const States> states, std::size_t begin, std::size_t end) {
-    Walk<Rule, kVectors>::Rows(search, rule, outputs, states, begin, end);
+  static void Portable(Search& search, const Rule& rule, const Phase& phase, std::size_t begin,
+                       std::size_t end) {
+    Walk<Rule, kVectors>::Rows(search, rule, phase, begin, end);
   }
 
 #ifdef ROLLOUT_HAS_AVX2_TARGET
   template <int kVectors>
   __attribute__((target("avx2"))) static void Avx2(Search& search, const Rule& rule,
-                                                   const Outputs* outputs,
-                                                   std::span<const States> states,
-                                                   std::size_t begin, std::size_t end) {
-    Walk<Rule, kVectors>::Rows(search, rule, outputs, states, begin, end);
+                                                   const Phase& phase, std::size_t begin,
+                                                   std::size_t end) {
+    Walk<Rule, kVectors>::Rows(search, rule, phase, begin, end);
   }
 #endif
 

@@ -1,12 +1,13 @@
 """Batched tree search over any model that is a function on tensors."""
 
 from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
-from rollout.search.policies import gumbel_muzero_policy, muzero_policy
+from rollout.search.policies import Limits, gumbel_muzero_policy, muzero_policy
 from rollout.search.qtransform import (
     QTransform,
     qtransform_by_min_max,
     qtransform_by_parent_and_siblings,
     qtransform_completed_by_mix_value,
+    qtransform_scaled,
 )
 from rollout.search.tree import SearchSummary, SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, RecurrentOutput, Root
@@ -14,6 +15,7 @@ from rollout.search.types import PolicyOutput, RecurrentFn, RecurrentOutput, Roo
 __all__ = [
     "CannotCompileError",
     "CompiledRecurrent",
+    "Limits",
     "PolicyOutput",
     "QTransform",
     "RecurrentFn",
@@ -27,4 +29,5 @@ __all__ = [
     "qtransform_by_min_max",
     "qtransform_by_parent_and_siblings",
     "qtransform_completed_by_mix_value",
+    "qtransform_scaled",
 ]

@@ -1,6 +1,12 @@
-"""Run a search: hand its leaves to the model and the model's answers back, once a simulation."""
+"""Run a search: hand its leaves to the model and the model's answers back, once a simulation.
+
+A step hands out L leaves: one a row, or a wave of them; fewer when rows are done before others.
+"""
 
 from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,103 +16,143 @@ from rollout.search.executor import CompiledRecurrent
 from rollout.search.latents import Latents
 from rollout.search.types import Embedding, RecurrentFn, RecurrentOutput, Root
 
+_HEADS = len(RecurrentOutput._fields)
+
 
 def drive(
     search: _native.Search,
     root: Root,
     recurrent_fn: RecurrentFn,
-    simulations: int,
     invalid: Tensor | None,
     latents: Latents,
+    stop_at: float | None = None,
 ) -> None:
-    """Run all simulations. Two crossings into native code a simulation: the model's, and ours."""
+    """Run all simulations. Two crossings into native code a simulation: the model's, and ours.
+
+    stop_at: the time on `perf_counter` after which no call of the model is begun that would end
+        later, going by the slowest one so far; None for no such time.
+    """
     if isinstance(recurrent_fn, CompiledRecurrent):
         recurrent_fn = recurrent_fn.bind(root.embedding)
+    clock = None if stop_at is None else _Clock(stop_at)
     with torch.inference_mode():
         if root.prior_logits.is_cpu:
-            _drive_host(search, root, recurrent_fn, simulations, invalid, latents)
+            _drive_host(search, root, recurrent_fn, invalid, latents, clock)
         else:
-            _drive_device(search, root, recurrent_fn, simulations, invalid, latents)
+            _drive_device(search, root, recurrent_fn, invalid, latents, clock)
+
+
+class _Clock:
+    """Tells whether there is time for another step."""
+
+    def __init__(self, stop_at: float) -> None:
+        self.stop_at, self.longest = stop_at, 0.0
+        self.last = perf_counter()
+
+    def more(self) -> bool:
+        now = perf_counter()
+        self.longest = max(self.longest, now - self.last)
+        self.last = now
+        return now + self.longest <= self.stop_at
 
 
 def _drive_host(
     search: _native.Search,
     root: Root,
     recurrent_fn: RecurrentFn,
-    simulations: int,
     invalid: Tensor | None,
     latents: Latents,
+    clock: _Clock | None,
 ) -> None:
     """Run with everything in host memory: the native search reads and writes the tensors itself."""
-    action = torch.empty(latents.batch, dtype=torch.int64)
-    search.begin(root.prior_logits, root.value, invalid, latents.roots, action, latents.buffers)
-    output, embedding = _checked(recurrent_fn(action, latents.build()))
-    search.advance(*output, latents.leaves(embedding))
-    if latents.single:
-        # the shape of most searches, kept free of anything but the two calls
-        state, advance = latents.build(), search.advance
-        for _ in range(simulations - 1):
-            (reward, discount, prior_logits, value), embedding = recurrent_fn(action, state)
-            advance(reward, discount, prior_logits, value, (embedding,))
+    actions = torch.empty(latents.lanes, dtype=torch.int64)
+    lanes = search.begin(
+        root.prior_logits,
+        root.value,
+        invalid,
+        latents.roots,
+        actions,
+        latents.buffers,
+        root.to_play,
+    )
+    if clock is not None and not clock.more():
         return
-    for _ in range(simulations - 1):
-        output, embedding = recurrent_fn(action, latents.build())
-        search.advance(*output, latents.leaves(embedding))
+    advance, out = search.advance, 0
+    action, state = actions, latents.build()
+    while lanes > 0:
+        if lanes != out:
+            out = lanes
+            action, state = actions[:lanes], latents.build(lanes)
+        heads, extras, embedding = _unpack(recurrent_fn(action, state))
+        lanes = advance(*heads, latents.leaves(embedding), *extras)  # type: ignore[call-arg]
+        if clock is not None and not clock.more():
+            return
 
 
 def _drive_device(
     search: _native.Search,
     root: Root,
     recurrent_fn: RecurrentFn,
-    simulations: int,
     invalid: Tensor | None,
     latents: Latents,
+    clock: _Clock | None,
 ) -> None:
     """Run with the model and its states on a device: indices go down, heads come up, states stay.
 
     One copy each way a simulation, both through page-locked memory.
     """
     device, pin = root.prior_logits.device, root.prior_logits.is_cuda
-    batch, actions = root.prior_logits.shape
+    most, actions = latents.lanes, root.prior_logits.shape[1]
     # rows of `down`: action, where the parent's state is, where the new state goes
-    down = torch.zeros(3, batch, dtype=torch.int64, pin_memory=pin)
+    down = torch.zeros(3, most, dtype=torch.int64, pin_memory=pin)
     down_device = down.to(device)
-    up = torch.empty(batch, actions + 3, pin_memory=pin)
-    heads = (up[:, 0], up[:, 1], up[:, 3:], up[:, 2])
+    players = root.value.shape[1] if root.value.dim() == 2 else 1
+    up = torch.empty(most, actions + 1 + 2 * players, pin_memory=pin)
     latents.allocate()
     flat = [arena.flatten(0, 1) for arena in latents.arenas]
-    action, parent, slot = down_device
 
-    def go_down() -> None:
+    def go_down(lanes: int) -> None:
+        search.leaves(down[1], down[2])
         down_device.copy_(down, non_blocking=True)
         for arena, buffer in zip(flat, latents.buffers, strict=True):
-            torch.index_select(arena, 0, parent, out=buffer)
+            torch.index_select(arena, 0, down_device[1, :lanes], out=buffer[:lanes])
 
-    search.begin(root.prior_logits.cpu(), root.value.cpu(), invalid, (), down[0], ())
-    search.leaves(down[1], down[2])
-    go_down()
-    for _ in range(simulations):
-        output, embedding = _checked(recurrent_fn(action, latents.build()))
-        reward, discount, prior_logits, value = _same_device(output, device)
-        up.copy_(
-            torch.cat((torch.stack((reward, discount, value), 1), prior_logits), 1),
-            non_blocking=True,
+    to_play = None if root.to_play is None else root.to_play.cpu()
+    lanes = search.begin(
+        root.prior_logits.cpu(), root.value.cpu(), invalid, (), down[0], (), to_play
+    )
+    if clock is not None and not clock.more():
+        return
+    while lanes > 0:
+        go_down(lanes)
+        heads, extras, embedding = _unpack(
+            recurrent_fn(down_device[0, :lanes], latents.build(lanes))
         )
+        reward, discount, prior_logits, value = _same_device(heads, device)
+        columns = [
+            reward.view(lanes, players), value.view(lanes, players), discount[:, None], prior_logits
+        ]  # fmt: skip
+        up[:lanes].copy_(torch.cat(columns, 1), non_blocking=True)
         for arena, fresh in zip(flat, latents.leaves(embedding), strict=True):
-            arena.index_copy_(0, slot, fresh)
+            arena.index_copy_(0, down_device[2, :lanes], fresh)
+        extras = tuple(extra if extra is None else extra.cpu() for extra in extras)
         if pin:
             torch.cuda.current_stream(device).synchronize()
-        search.advance(*heads, ())
-        search.leaves(down[1], down[2])
-        go_down()
+        rewards, values = up[:lanes, :players], up[:lanes, players : 2 * players]
+        if players == 1:
+            rewards, values = rewards[:, 0], values[:, 0]
+        discounts, logits = up[:lanes, 2 * players], up[:lanes, 2 * players + 1 :]
+        lanes = search.advance(rewards, discounts, logits, values, (), *extras)
+        if clock is not None and not clock.more():
+            return
 
 
-def _checked(result: tuple[RecurrentOutput, Embedding]) -> tuple[RecurrentOutput, Embedding]:
-    """Return what recurrent_fn gave, or say what it should have given."""
-    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], tuple):
+def _unpack(result: Any) -> tuple[Any, tuple[Tensor | None, ...], Embedding]:
+    """Return the four heads that every output has, those it may have, and the embedding."""
+    if isinstance(result, tuple) and len(result) == 2:
         output, embedding = result
-        if len(output) == 4:
-            return output, embedding
+        if isinstance(output, tuple) and len(output) in (4, _HEADS):
+            return output[:4], output[4:], embedding
     raise TypeError(
         "recurrent_fn: expected (RecurrentOutput(reward, discount, prior_logits, value), "
         f"embedding), got {type(result).__name__}"
@@ -114,12 +160,12 @@ def _checked(result: tuple[RecurrentOutput, Embedding]) -> tuple[RecurrentOutput
     )
 
 
-def _same_device(output: RecurrentOutput, device: torch.device) -> RecurrentOutput:
+def _same_device(heads: Any, device: torch.device) -> Any:
     """Return the heads; raise ValueError for one that is elsewhere or of another dtype."""
-    for name, head in zip(RecurrentOutput._fields, output, strict=True):
+    for name, head in zip(RecurrentOutput._fields, heads, strict=False):
         if head.device != device or head.dtype != torch.float32:
             raise ValueError(
                 f"recurrent_fn: {name}: expected float32 on {device}, got {head.dtype} on "
                 f"{head.device}"
             )
-    return output
+    return heads

@@ -21,6 +21,7 @@ from rollout.search.types import Embedding, RecurrentOutput
 __all__ = ["CannotCompileError", "CompiledRecurrent", "compile_recurrent"]
 
 Step = Callable[..., tuple[Any, Embedding]]
+_PLAIN = RecurrentOutput._fields[:4]  # the heads that every output has
 
 
 class CompiledRecurrent:
@@ -28,7 +29,7 @@ class CompiledRecurrent:
 
     def __init__(self, step: Step, modules: Sequence[nn.Module]) -> None:
         self._step, self._modules = step, modules
-        self._packages: dict[Any, Package] = {}
+        self._packages: dict[Any, tuple[Package, tuple[str, ...]]] = {}
 
     def __call__(self, action: Tensor, embedding: Embedding) -> tuple[RecurrentOutput, Embedding]:
         """Step, as the function that was compiled."""
@@ -52,10 +53,10 @@ class CompiledRecurrent:
         key = (spec, kinds, more, extras_have_rows)
         if key not in self._packages:
             self._packages[key] = self._load(leaves, spec, extras, extras_have_rows)
-        package = self._packages[key]
+        package, heads = self._packages[key]
         package.refresh()
         run, tail = package.run, list(extras)
-        if isinstance(embedding, Tensor):
+        if isinstance(embedding, Tensor) and heads == _PLAIN:
 
             def step(action: Tensor, state: Tensor) -> tuple[Any, Embedding]:
                 reward, discount, prior_logits, value, after = run([action, state, *tail])
@@ -65,7 +66,9 @@ class CompiledRecurrent:
 
         def step_tree(action: Tensor, state: Embedding) -> tuple[Any, Embedding]:
             outputs = run([action, *pytree.tree_leaves(state), *tail])
-            return tuple(outputs[:4]), pytree.tree_unflatten(outputs[4:], spec)
+            given = dict(zip(heads, outputs, strict=False))
+            after = pytree.tree_unflatten(outputs[len(heads) :], spec)
+            return RecurrentOutput(**given), after
 
         return step_tree
 
@@ -75,15 +78,24 @@ class CompiledRecurrent:
         spec: pytree.TreeSpec,
         extras: tuple[Tensor, ...],
         extras_have_rows: bool,
-    ) -> Package:
+    ) -> tuple[Package, tuple[str, ...]]:
         if any(not leaf.is_cpu for leaf in leaves):
             raise CannotCompileError(
                 f"compile: expected a state in host memory, got one on {leaves[0].device}"
             )
-        flat = _Flat(self._step, self._modules, spec, len(leaves))
+        heads: list[str] = []
+
+        def step(*inputs: Any) -> tuple[Any, Embedding]:
+            output, after = self._step(*inputs)
+            pairs = zip(RecurrentOutput._fields, output, strict=False)
+            heads[:] = [name for name, head in pairs if head is not None]
+            return output, after
+
+        flat = _Flat(step, self._modules, spec, len(leaves))
         arguments = (torch.zeros(len(leaves[0]), dtype=torch.int64), *leaves, *extras)
         batched = (True,) * (1 + len(leaves)) + (extras_have_rows,) * len(extras)
-        return packages.load(flat, arguments, batched)
+        package = packages.load(flat, arguments, batched)
+        return package, tuple(heads)
 
 
 class _Flat(nn.Module):
@@ -104,7 +116,7 @@ class _Flat(nn.Module):
         leaves, spec = pytree.tree_flatten(after)
         if spec != self.spec:
             raise ValueError(f"embedding: expected the structure {self.spec}, got {spec}")
-        return (*output, *leaves)
+        return (*(head for head in output if head is not None), *leaves)
 
 
 def compile_recurrent(

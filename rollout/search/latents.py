@@ -21,10 +21,13 @@ class Latents:
     """How a search's model states are built, and a buffer a leaf for those to step from.
 
     embedding: the root's pytree, leaves [B, ...]. batch: B. nodes: N. device: where they must be.
+    wave: leaves that a row may have out at once.
     """
 
-    def __init__(self, embedding: Any, batch: int, nodes: int, device: torch.device) -> None:
-        self.batch, self.nodes = batch, nodes
+    def __init__(
+        self, embedding: Any, batch: int, nodes: int, device: torch.device, wave: int = 1
+    ) -> None:
+        self.batch, self.nodes, self.lanes = batch, nodes, batch * wave
         self.single = isinstance(embedding, Tensor)
         leaves: list[Any] = [embedding]
         self._spec: pytree.TreeSpec | None = None  # None for a lone tensor, the usual state
@@ -44,7 +47,8 @@ class Latents:
                 )
         self.roots = tuple(leaf.detach() for leaf in leaves)
         self.buffers = tuple(
-            torch.empty(leaf.shape, dtype=leaf.dtype, device=device) for leaf in leaves
+            torch.empty((self.lanes, *leaf.shape[1:]), dtype=leaf.dtype, device=device)
+            for leaf in leaves
         )
         self.arenas: tuple[Tensor, ...] = ()  # of states that are not in host memory
 
@@ -57,9 +61,11 @@ class Latents:
         for arena, root in zip(self.arenas, self.roots, strict=True):
             arena[0].copy_(root)
 
-    def build(self) -> Any:
-        """Return the buffers as the pytree that the model takes."""
-        return self._join(self.buffers)
+    def build(self, lanes: int | None = None) -> Any:
+        """Return the buffers, or their first `lanes`, as the pytree that the model takes."""
+        if lanes is None or lanes == self.lanes:
+            return self._join(self.buffers)
+        return self._join([buffer[:lanes] for buffer in self.buffers])
 
     def leaves(self, embedding: Any) -> tuple[Tensor, ...]:
         """Return the leaves of what the model gave back; it must be built like the root's."""

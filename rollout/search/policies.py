@@ -9,6 +9,9 @@ not on threads or on the rows around it.
 
 from __future__ import annotations
 
+from time import perf_counter
+from typing import Literal, TypedDict, Unpack
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,22 +29,52 @@ from rollout.search.qtransform import (
 from rollout.search.tree import SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root, Seed
 
+_MOST_ACTIONS = 65536
+_MOST_PLAYERS = 16
+
+
+class Limits(TypedDict, total=False):
+    """How far a search goes and how many leaves it has out; all may be left out.
+
+    wave:               leaves of a row that are evaluated in one call of recurrent_fn, which then
+                        sees B * wave rows. Each counts as a visit while it is out, so that they
+                        differ. More a call, and a little less is learned from each: 1 is the plain
+                        search.
+    early_stop:         rows stop when more simulations could not change their action: one action
+                        is allowed, or (muzero_policy at temperature 0) no other can catch up.
+    zero_discount_ends: descents stop at a node whose discount is 0, as at one that is `done`. mctx
+                        goes on below it.
+    deadline_ms:        no call of recurrent_fn is begun that would end later than this many
+                        milliseconds after the start, going by the slowest so far; the answer is
+                        then the best of what was done. Without one simulation it follows the
+                        prior.
+    """
+
+    wave: int
+    early_stop: bool
+    zero_discount_ends: bool
+    deadline_ms: float | None
+
 
 def muzero_policy(
     root: Root,
     recurrent_fn: RecurrentFn,
-    num_simulations: int,
+    num_simulations: int | Tensor,
     *,
     invalid_actions: Tensor | None = None,
     max_depth: int | None = None,
     qtransform: QTransformLike = qtransform_by_parent_and_siblings,
     dirichlet_fraction: float = 0.25,
     dirichlet_alpha: float = 0.3,
+    dirichlet_legal_only: bool = False,
     pb_c_init: float = 1.25,
     pb_c_base: float = 19652.0,
     temperature: float = 1.0,
+    choice: Literal["visits", "lower_bound"] = "visits",
+    deviations: float = 2.0,
     seed: Seed = 0,
     num_threads: int | None = None,
+    **limits: Unpack[Limits],
 ) -> PolicyOutput:
     """Search with PUCT, as MuZero does.
 
@@ -49,43 +82,55 @@ def muzero_policy(
     recurrent_fn:    (action [B] int64, embedding) -> (RecurrentOutput, embedding), called once a
                      simulation under inference_mode. Its inputs are buffers that the next
                      simulation overwrites: copy what you keep.
-    num_simulations: calls of recurrent_fn, and nodes added to every row's tree.
-    invalid_actions: [B, A] bool or 0/1, true where an action is not allowed at the root.
+    num_simulations: calls of recurrent_fn, and nodes added to every row's tree; or [B] ints, a
+                     budget for each row.
+    invalid_actions: [B, A] bool or 0/1, true where an action is not allowed at the root; below it
+                     the model says so, see `RecurrentOutput`.
     max_depth:       most edges from the root to a leaf; leaves there are evaluated again.
     dirichlet_fraction, dirichlet_alpha: the share of Dirichlet noise in the root's prior, and its
-                     concentration.
+                     concentration. dirichlet_legal_only: draw it for allowed actions only; mctx
+                     draws it for all, and the share that falls to others is lost.
     pb_c_init, pb_c_base: c1 and c2 of the PUCT formula.
     temperature:     the action is drawn from visits^(1 / temperature); 0 takes the most visited.
+    choice:          "lower_bound" takes the action whose mean return less `deviations` standard
+                     errors is highest, of those with a tenth of the most visits, in place of that.
     seed:            an int, row r then drawing from (seed, r); or B ints, one a row, and then a row
                      is the same wherever in a batch it stands.
     num_threads:     threads for the trees, None for all processors; results do not depend on it.
+    limits:          see `Limits`.
 
     Returns action, action_weights = shares of the visits, and the trees.
     Raises ValueError or TypeError naming the argument or the head: a wrong shape or dtype, a row
     with no action allowed, a NaN or an infinity and the first row that has it.
     """
-    _check_number("dirichlet_fraction", dirichlet_fraction, 0.0, 1.0)
-    _check_number("dirichlet_alpha", dirichlet_alpha, 1e-6)
-    _check_number("pb_c_init", pb_c_init, 0.0)
-    _check_number("pb_c_base", pb_c_base, 1e-6)
-    _check_number("temperature", temperature, 0.0)
-    rule = _native.SearchPuct(
-        resolve(qtransform),
-        pb_c_init=pb_c_init,
-        pb_c_base=pb_c_base,
+    rule = puct_rule(
+        qtransform,
         dirichlet_fraction=dirichlet_fraction,
         dirichlet_alpha=dirichlet_alpha,
+        dirichlet_legal_only=dirichlet_legal_only,
+        pb_c_init=pb_c_init,
+        pb_c_base=pb_c_base,
         temperature=temperature,
+        choice=choice,
+        deviations=deviations,
     )
-    return _search(
-        rule, root, recurrent_fn, num_simulations, invalid_actions, max_depth, seed, num_threads
+    return run_search(
+        rule,
+        root,
+        recurrent_fn,
+        num_simulations,
+        invalid_actions=invalid_actions,
+        max_depth=max_depth,
+        seed=seed,
+        num_threads=num_threads,
+        **limits,
     )
 
 
 def gumbel_muzero_policy(
     root: Root,
     recurrent_fn: RecurrentFn,
-    num_simulations: int,
+    num_simulations: int | Tensor,
     *,
     invalid_actions: Tensor | None = None,
     max_depth: int | None = None,
@@ -94,16 +139,16 @@ def gumbel_muzero_policy(
     gumbel_scale: float = 1.0,
     seed: Seed = 0,
     num_threads: int | None = None,
+    **limits: Unpack[Limits],
 ) -> PolicyOutput:
     """Search with Gumbel MuZero: sequential halving at the root, a deterministic rule below it.
 
     max_num_considered_actions: root actions sampled without replacement, at most.
-    gumbel_scale: of the root's noise; 0 for evaluation where everything is known.
-    The other arguments, and the errors, are those of `muzero_policy`.
+    gumbel_scale:    of the noise that samples them; 0 for none, as in evaluation.
+    The other arguments, and what is raised, are those of `muzero_policy`.
 
-    Returns the best of the most visited actions; action_weights = softmax(logits + completed Q)
-    over the allowed actions, which improves on the prior even after few simulations; the trees.
-    Source: Danihelka et al. 2022, "Policy improvement by planning with Gumbel".
+    Returns the best of the most visited actions, action_weights = softmax(logits + completed Q),
+    and the trees.
     """
     if max_num_considered_actions < 1:
         raise ValueError(
@@ -115,41 +160,100 @@ def gumbel_muzero_policy(
         max_num_considered_actions=max_num_considered_actions,
         gumbel_scale=gumbel_scale,
     )
-    return _search(
-        rule, root, recurrent_fn, num_simulations, invalid_actions, max_depth, seed, num_threads
+    return run_search(
+        rule,
+        root,
+        recurrent_fn,
+        num_simulations,
+        invalid_actions=invalid_actions,
+        max_depth=max_depth,
+        seed=seed,
+        num_threads=num_threads,
+        **limits,
     )
 
 
-def _search(
+def puct_rule(
+    qtransform: QTransformLike,
+    *,
+    dirichlet_fraction: float,
+    dirichlet_alpha: float,
+    dirichlet_legal_only: bool,
+    pb_c_init: float,
+    pb_c_base: float,
+    temperature: float,
+    choice: str,
+    deviations: float,
+) -> _native.SearchPuct:
+    """Check the arguments of PUCT and return what the native search takes."""
+    _check_number("dirichlet_fraction", dirichlet_fraction, 0.0, 1.0)
+    _check_number("dirichlet_alpha", dirichlet_alpha, 1e-6)
+    _check_number("pb_c_init", pb_c_init, 0.0)
+    _check_number("pb_c_base", pb_c_base, 1e-6)
+    _check_number("temperature", temperature, 0.0)
+    _check_number("deviations", deviations, 0.0)
+    if choice not in ("visits", "lower_bound"):
+        raise ValueError(f"choice: expected 'visits' or 'lower_bound', got {choice!r}")
+    return _native.SearchPuct(
+        resolve(qtransform),
+        pb_c_init=pb_c_init,
+        pb_c_base=pb_c_base,
+        dirichlet_fraction=dirichlet_fraction,
+        dirichlet_alpha=dirichlet_alpha,
+        dirichlet_legal=dirichlet_legal_only,
+        temperature=temperature,
+        lower_bound=choice == "lower_bound",
+        deviations=deviations,
+    )
+
+
+def run_search(
     rule: _native.SearchPuct | _native.SearchGumbel,
     root: Root,
     recurrent_fn: RecurrentFn,
-    num_simulations: int,
+    num_simulations: int | Tensor,
+    *,
     invalid_actions: Tensor | None,
     max_depth: int | None,
     seed: Seed,
     num_threads: int | None,
+    wave: int = 1,
+    early_stop: bool = False,
+    zero_discount_ends: bool = False,
+    deadline_ms: float | None = None,
 ) -> PolicyOutput:
     """Check the arguments that all policies share, then search."""
-    if num_simulations < 1:
-        raise ValueError(f"num_simulations: expected at least 1, got {num_simulations}")
+    start = perf_counter()
     if max_depth is not None and max_depth < 1:
         raise ValueError(f"max_depth: expected at least 1, or None, got {max_depth}")
     if num_threads is not None and num_threads < 1:
         raise ValueError(f"num_threads: expected at least 1, or None, got {num_threads}")
-    batch, actions = _check_root(root)
+    if wave < 1:
+        raise ValueError(f"wave: expected at least 1, got {wave}")
+    if deadline_ms is not None:
+        _check_number("deadline_ms", deadline_ms, 0.0)
+    batch, actions, players = _check_root(root)
+    simulations, budgets = _check_budget(num_simulations, batch)
     invalid = _check_invalid(invalid_actions, batch, actions)
+    wave = min(wave, simulations)
     search = _native.Search(
         rule,
         _check_seed(seed, batch),
         batch=batch,
         actions=actions,
-        simulations=num_simulations,
-        max_depth=max_depth or num_simulations,
+        simulations=simulations,
+        max_depth=max_depth or simulations,
         num_threads=num_threads or 0,
+        wave=wave,
+        players=players,
+        signs=root.to_play is not None and players == 1,
+        zero_discount_ends=zero_discount_ends,
+        early_stop=early_stop,
+        budgets=budgets,
     )
-    latents = Latents(root.embedding, batch, num_simulations + 1, root.prior_logits.device)
-    drive(search, root, recurrent_fn, num_simulations, invalid, latents)
+    latents = Latents(root.embedding, batch, simulations + 1, root.prior_logits.device, wave)
+    stop_at = None if deadline_ms is None else start + deadline_ms / 1000
+    drive(search, root, recurrent_fn, invalid, latents, stop_at)
     action = torch.empty(batch, dtype=torch.int64)
     weights = torch.empty(batch, actions)
     search.act(action, weights)
@@ -164,21 +268,55 @@ def _check_number(name: str, value: float, low: float, high: float = float("inf"
         raise ValueError(f"{name}: expected a finite number {bounds}, got {value}")
 
 
-def _check_root(root: Root) -> tuple[int, int]:
-    """Return B and A."""
-    logits, value = root.prior_logits, root.value
+def _check_root(root: Root) -> tuple[int, int, int]:
+    """Return B, A and P."""
+    logits, value, to_play = root.prior_logits, root.value, root.to_play
     if logits.dim() != 2 or logits.dtype != torch.float32 or 0 in logits.shape:
         raise ValueError(
             f"root: prior_logits: expected float32 [B, A], got {_describe(logits)}"
             + ("; add the batch axis with [None]" if logits.dim() == 1 else "")
         )
     batch, actions = logits.shape
-    if value.shape != (batch,) or value.dtype != torch.float32 or value.device != logits.device:
+    if actions > _MOST_ACTIONS:
+        raise ValueError(
+            f"root: prior_logits: expected at most {_MOST_ACTIONS} actions, got {actions}; see "
+            "rollout.search.top_k"
+        )
+    good = value.dtype == torch.float32 and value.device == logits.device
+    if not good or value.shape[:1] != (batch,) or value.dim() > 2:
         raise ValueError(
             f"root: value: expected float32 [B={batch}] on {logits.device}, got "
             f"{_describe(value)} on {value.device}"
         )
-    return batch, actions
+    players = value.shape[1] if value.dim() == 2 else 1
+    if not 1 <= players <= _MOST_PLAYERS:
+        raise ValueError(
+            f"root: value: expected [B, P] of 2 to {_MOST_PLAYERS} players, got {_describe(value)}"
+        )
+    if to_play is None and players > 1:
+        raise ValueError("root: to_play: expected [B] int64 with a value for each player, got None")
+    if to_play is not None and (to_play.shape != (batch,) or to_play.dtype != torch.int64):
+        raise ValueError(
+            f"root: to_play: expected int64 [B={batch}] or None, got {_describe(to_play)}"
+        )
+    return batch, actions, players
+
+
+def _check_budget(num_simulations: int | Tensor, batch: int) -> tuple[int, list[int]]:
+    """Return the most simulations of a row, and each row's where they differ."""
+    if isinstance(num_simulations, int):
+        if num_simulations < 1:
+            raise ValueError(f"num_simulations: expected at least 1, got {num_simulations}")
+        return num_simulations, []
+    budgets = torch.as_tensor(num_simulations)
+    whole = not budgets.is_floating_point() and budgets.dtype != torch.bool
+    if budgets.shape != (batch,) or not whole or bool((budgets < 1).any()):
+        raise ValueError(
+            f"num_simulations: expected an int, or B={batch} ints of at least 1, got "
+            f"{_describe(budgets)}"
+        )
+    numbers = [int(budget) for budget in budgets.tolist()]
+    return max(numbers), numbers
 
 
 def _check_invalid(invalid: Tensor | None, batch: int, actions: int) -> Tensor | None:

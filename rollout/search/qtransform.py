@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from rollout import _native
 
@@ -77,6 +77,51 @@ class CompletedByMixValue(QTransform):
     epsilon: float = 1e-8
 
 
+@dataclass(frozen=True, slots=True)
+class Scaled(QTransform):
+    """Name the parts: what spans [0, 1], and what an unvisited action counts as.
+
+    span: "siblings", the node's value and its visited actions; "tree", all Q that the row's tree
+        has seen so far, clipped to it (MuZero's own rule); "fixed", min_value and max_value;
+        "none", Q as it is.
+    unvisited: "least", the least of the node's value and its visited actions; "parent", the node's
+        value; "mean", the mean of the visited actions' Q, the node's value where there are none;
+        "reduced", the node's value less `reduction` times the root of the prior that was visited
+        (as KataGo and lc0 do); or a number.
+    epsilon: the least denominator.
+    """
+
+    kind: ClassVar[str] = "scaled"
+    span: Literal["siblings", "tree", "fixed", "none"] = "siblings"
+    unvisited: Literal["least", "parent", "mean", "reduced"] | float = "least"
+    reduction: float = 0.2
+    min_value: float = 0.0
+    max_value: float = 1.0
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        numbers = [self.reduction, self.min_value, self.max_value, self.epsilon]
+        if not isinstance(self.unvisited, str):
+            numbers.append(self.unvisited)
+        elif self.unvisited not in _UNVISITED:
+            raise ValueError(
+                f"unvisited: expected one of {', '.join(_UNVISITED)} or a number, got "
+                f"{self.unvisited!r}"
+            )
+        if self.span not in _SPANS:
+            raise ValueError(f"span: expected one of {', '.join(_SPANS)}, got {self.span!r}")
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError(f"qtransform: expected finite numbers, got {numbers}")
+        if self.min_value >= self.max_value:
+            raise ValueError(
+                f"max_value: expected more than min_value={self.min_value}, got {self.max_value}"
+            )
+
+
+_SPANS = ("siblings", "tree", "fixed", "none")  # in the native order
+_UNVISITED = ("least", "parent", "mean", "reduced")
+
+qtransform_scaled = Scaled
 qtransform_by_parent_and_siblings = ByParentAndSiblings
 qtransform_by_min_max = ByMinMax
 qtransform_completed_by_mix_value = CompletedByMixValue
@@ -92,7 +137,7 @@ def resolve(qtransform: QTransformLike) -> _native.SearchQTransform:
     if not isinstance(made, QTransform):
         raise TypeError(
             "qtransform: expected one of rollout.search.qtransform_by_parent_and_siblings, "
-            "qtransform_by_min_max(min_value=..., max_value=...) or "
+            "qtransform_by_min_max(min_value=..., max_value=...), qtransform_scaled or "
             f"qtransform_completed_by_mix_value, got {qtransform!r}"
         )
     return _native_of(made)
@@ -100,4 +145,19 @@ def resolve(qtransform: QTransformLike) -> _native.SearchQTransform:
 
 @lru_cache(maxsize=64)
 def _native_of(qtransform: QTransform) -> _native.SearchQTransform:
-    return _native.SearchQTransform(qtransform.kind, **asdict(qtransform))
+    if not isinstance(qtransform, Scaled):
+        return _native.SearchQTransform(qtransform.kind, **asdict(qtransform))
+    unvisited, number = len(_UNVISITED), qtransform.reduction
+    if isinstance(qtransform.unvisited, str):
+        unvisited = _UNVISITED.index(qtransform.unvisited)
+    else:
+        number = qtransform.unvisited
+    return _native.SearchQTransform(
+        qtransform.kind,
+        epsilon=qtransform.epsilon,
+        min_value=qtransform.min_value,
+        max_value=qtransform.max_value,
+        range=_SPANS.index(qtransform.span),
+        unvisited=unvisited,
+        number=number,
+    )

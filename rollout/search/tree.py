@@ -151,7 +151,8 @@ class SearchTree:
     def summary(self) -> SearchSummary:
         """Return the root's visits, value and Q-values."""
         visits, value, qvalues = map(torch.from_numpy, self._native.summary())
-        return SearchSummary(visits, visits / visits.sum(-1, keepdim=True), value, qvalues)
+        shares = visits / visits.sum(-1, keepdim=True).clamp(min=1)
+        return SearchSummary(visits, shares, value, qvalues)
 
     def principal_path(self, first: Tensor) -> tuple[Tensor, Tensor]:
         """Return the most visited path of each row and the rewards along it.

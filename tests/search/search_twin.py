@@ -44,6 +44,8 @@ def scale_q(tree, node, transform):
         low, high = np.float32(transform.min_value), np.float32(transform.max_value)
         return (np.where(n > 0, q, low) - low) / (high - low)
     epsilon = np.float32(transform.epsilon)
+    if isinstance(transform, search.qtransform_scaled):
+        return scale_by_name(tree, node, transform, q, n)
     if isinstance(transform, search.qtransform_by_parent_and_siblings):
         value = tree.value[node]
         filled = np.where(n > 0, q, value)
@@ -58,6 +60,30 @@ def scale_q(tree, node, transform):
     if transform.rescale_values:
         q = (q - q.min()) / max(q.max() - q.min(), epsilon)
     return np.float32((transform.maxvisit_init + n.max()) * transform.value_scale) * q
+
+
+def scale_by_name(tree, node, transform, q, n):
+    value, seen = tree.value[node], q[n > 0]
+    low, span = np.float32(0), np.float32(1)
+    if transform.span == "siblings":
+        low = min(value, *seen, value)
+        span = max(value, *seen, value) - low
+    elif transform.span == "fixed":
+        low, span = transform.min_value, transform.max_value - transform.min_value
+    elif transform.span == "tree" and tree.high > tree.low:
+        low, span = tree.low, tree.high - tree.low
+    fill = transform.unvisited
+    if fill == "least":
+        fill = min(value, *seen, value)
+    elif fill == "mean":
+        fill = seen.mean() if len(seen) else value
+    elif fill == "parent":
+        fill = value
+    elif fill == "reduced":
+        prior = softmax(tree.logits[node])[n > 0].sum()
+        fill = value - transform.reduction * np.sqrt(prior)
+    q = (np.where(n > 0, q, np.float32(fill)) - low) / max(span, np.float32(transform.epsilon))
+    return q.clip(0, 1) if transform.span == "tree" else q
 
 
 class Puct:
@@ -118,6 +144,8 @@ def search_row(rule, logits, value, state, step, simulations, max_depth, invalid
         parent=np.full(nodes, -1),
         action=np.full(nodes, -1),
         invalid=np.zeros(actions, bool) if invalid is None else invalid,
+        low=np.inf,
+        high=-np.inf,
         **edges,
     )
     states = {0: state}
@@ -151,6 +179,8 @@ def back_up(tree, node):
         tree.value[parent] = (tree.value[parent] * visits + value) / (visits + 1)
         tree.node_visits[parent] += 1
         tree.child_value[parent, action] = tree.value[node]
+        q = tree.reward[parent, action] + tree.discount[parent, action] * tree.value[node]
+        tree.low, tree.high = min(tree.low, q), max(tree.high, q)
         tree.visits[parent, action] += 1
         node = parent
 
@@ -187,7 +217,6 @@ class TableModel:
 
     def step(self, state, action):
         """One row, for the twin."""
-        (reward, discount, logits, value), state = self.recurrent(
-            torch.tensor([action]), torch.tensor([state])
-        )
+        output, state = self.recurrent(torch.tensor([action]), torch.tensor([state]))
+        reward, discount, logits, value = output[:4]
         return reward.item(), discount.item(), logits[0].numpy(), value.item(), state.item()

@@ -43,12 +43,12 @@ def test_a_row_does_not_depend_on_its_batch(policy):
     seeds = torch.arange(100, 100 + rows)
     alone = everything(policy(root, model.recurrent, simulations, seed=seeds))
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(1))[:7]
-    part = search.Root(*(leaf[order] for leaf in root))
+    part = search.Root(*(leaf[order] for leaf in root[:3]))
     mixed = everything(policy(part, model.recurrent, simulations, seed=seeds[order]))
     assert_same(mixed, alone, other_rows=order.numpy())
     # one seed for all: row r is the same in any batch where it is row r
     whole = everything(policy(root, model.recurrent, simulations, seed=5))
-    head = search.Root(*(leaf[:4] for leaf in root))
+    head = search.Root(*(leaf[:4] for leaf in root[:3]))
     assert_same(
         everything(policy(head, model.recurrent, simulations, seed=5)), whole, other_rows=slice(4)
     )

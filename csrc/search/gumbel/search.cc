@@ -15,7 +15,7 @@ ROLLOUT_INLINE void ActRows(const GumbelRule& rule, const Tree& tree, std::int64
     const Node node = tree.Read(row, kRoot, edges.get());
     const std::int32_t most = *std::max_element(node.visits(), node.visits() + tree.actions());
     action[row] = rule.BestConsidered(node, row, most, scores.get());
-    rule.ImprovedPolicy(node, scores.get());
+    rule.ImprovedPolicy(node, row, scores.get());
     std::memcpy(weights, scores.get(), tree.actions() * sizeof(float));
   }
 }
@@ -35,10 +35,9 @@ __attribute__((target("avx2"))) void ActAvx2(const GumbelRule& rule, const Tree&
 
 GumbelSearch::GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
                            const GumbelSettings& settings)
-    : Search(shape, keys, num_threads),
+    : RuleSearch(shape, keys, num_threads),
       settings_(settings),
-      noise_(shape.batch * tree_.width(), 0.0f),
-      rows_(Kernel<GumbelRule>::Pick(tree_.width() / kLanes, simd_)) {
+      noise_(shape.batch * tree_.width(), 0.0f) {
   if (settings.gumbel_scale == 0.0f) return;
   for (std::size_t row = 0; row < shape.batch; ++row) {
     PhiloxStream stream = keys_[row].Stream(Site::kGumbel, 0, 0);
@@ -49,21 +48,21 @@ GumbelSearch::GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int
 }
 
 // the noise is no part of the prior: it is added where scores are
-void GumbelSearch::PrepareRoot(std::size_t, std::span<float>) const {}
+void GumbelSearch::PrepareRoot(std::size_t, std::span<float>, const std::uint8_t*) const {}
 
 void GumbelSearch::PrepareSelection() {
-  std::vector<std::int32_t> valid(shape_.batch);
+  halving_.reserve(shape_.batch);
   for (std::size_t row = 0; row < shape_.batch; ++row) {
-    for (std::size_t a = 0; a < shape_.actions; ++a) valid[row] += allowed(row, a);
+    std::int32_t valid = 0;
+    for (std::size_t a = 0; a < shape_.actions; ++a) valid += allowed(row, a);
+    const std::int32_t budget = shape_.budgets.empty() ? shape_.simulations : shape_.budgets[row];
+    halving_.emplace_back(std::min(settings_.max_num_considered_actions, valid), budget);
   }
-  rule_.emplace(settings_.qtransform, settings_.max_num_considered_actions, shape_.simulations,
-                valid, noise_.data());
+  rule_.emplace(settings_.qtransform, halving_, noise_.data(), bounds().data());
 }
 
-void GumbelSearch::Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
-                        std::size_t end) {
-  rows_(*this, *rule_, outputs, states, begin, end);
-}
+// halving goes on to the last simulation unless there is nothing to halve
+bool GumbelSearch::Settled(std::size_t row, std::int32_t) const { return halving_[row].first == 1; }
 
 void GumbelSearch::Act(std::int64_t* action, float* weights) {
 #ifdef ROLLOUT_HAS_AVX2_TARGET

@@ -7,13 +7,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "search/gumbel/select.h"
-#include "search/search.h"
-#include "search/walk.h"
+#include "search/rule_search.h"
 
 namespace rollout::search {
 
@@ -23,7 +21,7 @@ struct GumbelSettings {
   float gumbel_scale = 1.0f;  // 0: no noise, for perfect-information evaluation
 };
 
-class GumbelSearch final : public Search {
+class GumbelSearch final : public RuleSearch<GumbelRule> {
  public:
   GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
                const GumbelSettings& settings);
@@ -32,20 +30,19 @@ class GumbelSearch final : public Search {
   // the most visited by noise + logits + Q.
   void Act(std::int64_t* action, float* weights) override;
 
-  // [B, A] the noise of this search.
+  // [B, W] the noise of this search, 0 past the actions.
   std::span<const float> noise() const { return noise_; }
 
  protected:
-  void PrepareRoot(std::size_t row, std::span<float> logits) const override;
+  void PrepareRoot(std::size_t row, std::span<float> logits,
+                   const std::uint8_t* invalid) const override;
   void PrepareSelection() override;
-  void Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
-            std::size_t end) override;
+  bool Settled(std::size_t row, std::int32_t left) const override;
 
  private:
   GumbelSettings settings_;
-  std::vector<float> noise_;  // [B, W], 0 past the actions
-  std::optional<GumbelRule> rule_;
-  Kernel<GumbelRule>::Rows rows_;
+  std::vector<float> noise_;
+  std::vector<GumbelRule::Halving> halving_;  // [B]
 };
 
 }  // namespace rollout::search

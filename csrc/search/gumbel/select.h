@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "search/argmax.h"
@@ -19,22 +21,24 @@ namespace rollout::search {
 
 class GumbelRule {
  public:
-  // valid [B] counts the actions allowed at the root; rows that share a count share a table.
-  // noise [B, W] is borrowed from the search.
-  GumbelRule(const QTransform& qtransform, std::int32_t max_considered, std::int32_t simulations,
-             const std::vector<std::int32_t>& valid, const float* noise)
-      : qtransform_(qtransform), noise_(noise) {
-    tables_.resize(static_cast<std::size_t>(std::ranges::max(valid)) + 1);
-    table_of_row_.reserve(valid.size());
-    for (const std::int32_t count : valid) {
-      auto& table = tables_[static_cast<std::size_t>(count)];
-      if (table.empty()) table = ConsideredVisits(std::min(max_considered, count), simulations);
+  // A row's plan for sequential halving: how many actions, in how many simulations.
+  using Halving = std::pair<std::int32_t, std::int32_t>;
+
+  // halving [B]; rows that share one share a table. noise [B, W] and bounds [B] are borrowed from
+  // the search.
+  GumbelRule(const QTransform& qtransform, const std::vector<Halving>& halving, const float* noise,
+             const Bounds* bounds)
+      : qtransform_(qtransform), noise_(noise), bounds_(bounds) {
+    table_of_row_.reserve(halving.size());
+    for (const Halving& plan : halving) {
+      auto& table = tables_[plan];
+      if (table.empty()) table = ConsideredVisits(plan.first, plan.second);
       table_of_row_.push_back(table.data());
     }
   }
 
   ROLLOUT_INLINE std::int32_t Select(const Descent& at, const Node& node, F8* scores) const {
-    if (at.depth > 0) return SelectBelow(node, scores);
+    if (at.depth > 0) return SelectBelow(node, at.row, scores);
     return BestConsidered(node, at.row, table_of_row_[at.row][node.edge_visits()], scores);
   }
 
@@ -44,7 +48,7 @@ class GumbelRule {
     constexpr float kLowScore = -1e9f;  // a considered action always beats one that is not
     const std::size_t vectors = node.width / kLanes;
     const float* const noise = noise_ + row * node.width;
-    ScaleQ(qtransform_, node, scores);
+    ScaleQ(qtransform_, node, bounds_[row], scores);
     const F8 highest = HighestLogit(node);
     for (std::size_t i = 0; i < vectors; ++i) {
       const std::size_t at = i * kLanes;
@@ -57,9 +61,9 @@ class GumbelRule {
   }
 
   // softmax(logits + Q) over the actions that are allowed, 0 for others.
-  ROLLOUT_INLINE void ImprovedPolicy(const Node& node, F8* out) const {
+  ROLLOUT_INLINE void ImprovedPolicy(const Node& node, std::size_t row, F8* out) const {
     const std::size_t vectors = node.width / kLanes;
-    ScaleQ(qtransform_, node, out);
+    ScaleQ(qtransform_, node, bounds_[row], out);
     for (std::size_t i = 0; i < vectors; ++i) out[i] += Load(node.logits() + i * kLanes);
     const F8 highest = Best(out, vectors);
     F8 sum = Fill(0.0f);
@@ -72,14 +76,14 @@ class GumbelRule {
   }
 
  private:
-  ROLLOUT_INLINE std::int32_t SelectBelow(const Node& node, F8* scores) const {
+  ROLLOUT_INLINE std::int32_t SelectBelow(const Node& node, std::size_t row, F8* scores) const {
     const std::size_t vectors = node.width / kLanes;
     if (node.edge_visits() == 0) {
       // all Q are the same then: the policy is the prior
       for (std::size_t i = 0; i < vectors; ++i) scores[i] = Load(node.prior() + i * kLanes);
       return Argmax(scores, vectors);
     }
-    ImprovedPolicy(node, scores);
+    ImprovedPolicy(node, row, scores);
     const F8 total = Fill(static_cast<float>(node.edge_visits()) + 1.0f);
     for (std::size_t i = 0; i < vectors; ++i) {
       const std::size_t at = i * kLanes;
@@ -100,8 +104,9 @@ class GumbelRule {
 
   QTransform qtransform_;
   const float* noise_;
-  std::vector<std::vector<std::int32_t>> tables_;  // [valid actions][simulation]
-  std::vector<const std::int32_t*> table_of_row_;  // [B]
+  const Bounds* bounds_;
+  std::map<Halving, std::vector<std::int32_t>> tables_;  // by plan, then by simulation
+  std::vector<const std::int32_t*> table_of_row_;        // [B]
 };
 
 }  // namespace rollout::search

@@ -5,42 +5,91 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
+#include <vector>
 
 #include "search/puct/select.h"
-#include "search/search.h"
-#include "search/walk.h"
+#include "search/rule_search.h"
 
 namespace rollout::search {
 
 struct PuctSettings {
+  enum class Choice { kVisits, kLowerBound };
+
   QTransform qtransform;
   float pb_c_init = 1.25f, pb_c_base = 19652.0f;
   float dirichlet_fraction = 0.25f, dirichlet_alpha = 0.3f;
-  float temperature = 1.0f;  // of the action: 0 takes the most visited
+  bool dirichlet_legal = false;  // the draw covers allowed actions only
+  float temperature = 1.0f;      // of the action: 0 takes the most visited
+  // kLowerBound takes the action whose Q less `deviations` standard errors is highest, of those
+  // with at least `least_share` of the most visits
+  Choice choice = Choice::kVisits;
+  float deviations = 2.0f, least_share = 0.1f;
 };
 
-class PuctSearch final : public Search {
+// The parts of MuZero's search that do not depend on the rule below the root.
+class PuctRoot {
  public:
-  PuctSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
-             const PuctSettings& settings);
-
-  // weights: shares of the visits. The action is drawn from weights^(1 / temperature).
-  void Act(std::int64_t* action, float* weights) override;
+  explicit PuctRoot(const PuctSettings& settings) : settings_(settings) {}
 
  protected:
-  // The draw covers all actions, forbidden ones included, as in mctx: masking afterwards takes
-  // their share away and rescales the rest.
-  void PrepareRoot(std::size_t row, std::span<float> logits) const override;
-  void PrepareSelection() override;
-  void Step(const Outputs* outputs, std::span<const States> states, std::size_t begin,
-            std::size_t end) override;
+  // Mixes Dirichlet noise into the prior. The draw covers all actions, forbidden ones included, as
+  // in mctx (masking afterwards takes their share away and rescales the rest), unless
+  // dirichlet_legal.
+  void AddNoise(const RowKey& key, std::span<float> logits, const std::uint8_t* invalid) const;
+  // The action of one row from the root's weights [A]; `root` has its edges.
+  std::int64_t Draw(const RowKey& key, std::int32_t simulations, const Node& root,
+                    std::span<const float> weights) const;
+  std::int64_t HighestBound(const Node& root, const float* squares, std::size_t actions) const;
+  bool IsSettled(const Node& root, std::size_t actions, std::int32_t left) const;
+
+  PuctSettings settings_;
+};
+
+// Shares of the root's visits [A], or the prior where there are none. O(A).
+void VisitShares(const Node& root, std::span<float> weights);
+
+template <class Rule>
+class PuctLike : public RuleSearch<Rule>, protected PuctRoot {
+ public:
+  PuctLike(const Shape& shape, std::span<const RowKey> keys, int num_threads,
+           const PuctSettings& settings)
+      : RuleSearch<Rule>(shape, keys, num_threads), PuctRoot(settings) {
+    if (settings.choice == PuctSettings::Choice::kLowerBound) this->KeepSquares();
+  }
+
+  // weights: shares of the visits. The action is drawn from weights^(1 / temperature), or has the
+  // highest lower bound.
+  void Act(std::int64_t* action, float* weights) override {
+    const std::size_t actions = this->shape_.actions;
+    for (std::size_t row = 0; row < this->shape_.batch; ++row, weights += actions) {
+      const Node root = this->tree_.Read(row, kRoot, scratch_.data());
+      VisitShares(root, {weights, actions});
+      action[row] = settings_.choice == PuctSettings::Choice::kLowerBound
+                        ? HighestBound(root, this->squares(row), actions)
+                        : Draw(this->keys_[row], this->simulations(row), root, {weights, actions});
+    }
+  }
+
+ protected:
+  void PrepareRoot(std::size_t row, std::span<float> logits,
+                   const std::uint8_t* invalid) const override {
+    AddNoise(this->keys_[row], logits, invalid);
+  }
+  void PrepareSelection() override {
+    this->rule_.emplace(settings_.qtransform, settings_.pb_c_init, settings_.pb_c_base,
+                        static_cast<std::int32_t>(this->tree_.capacity()), this->keys_.data(),
+                        this->bounds().data());
+  }
+  bool Settled(std::size_t row, std::int32_t left) const override {
+    return IsSettled(this->tree_.Read(row, kRoot, scratch_.data()), this->shape_.actions, left);
+  }
 
  private:
-  PuctSettings settings_;
-  std::optional<Puct> rule_;
-  Kernel<Puct>::Rows rows_;
+  mutable std::vector<std::byte> scratch_ =
+      std::vector<std::byte>(Node::EdgeBytes(this->tree_.width()));
 };
+
+using PuctSearch = PuctLike<Puct>;
 
 }  // namespace rollout::search

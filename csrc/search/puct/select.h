@@ -21,10 +21,10 @@ namespace rollout::search {
 
 class Puct {
  public:
-  // keys [B] is borrowed from the search.
+  // keys [B] and bounds [B] are borrowed from the search.
   Puct(const QTransform& qtransform, float pb_c_init, float pb_c_base, std::int32_t most_visits,
-       const RowKey* keys)
-      : qtransform_(qtransform), keys_(keys) {
+       const RowKey* keys, const Bounds* bounds)
+      : qtransform_(qtransform), keys_(keys), bounds_(bounds) {
     weight_.reserve(static_cast<std::size_t>(most_visits) + 1);
     for (std::int32_t n = 0; n <= most_visits; ++n) {
       const float visits = static_cast<float>(n);
@@ -35,7 +35,7 @@ class Puct {
 
   ROLLOUT_INLINE std::int32_t Select(const Descent& at, const Node& node, F8* scores) const {
     const std::size_t vectors = node.width / kLanes;
-    ScaleQ(qtransform_, node, scores);
+    ScaleQ(qtransform_, node, bounds_[at.row], scores);
     const F8 weight = Fill(weight_[static_cast<std::size_t>(node.head().visits)]);
     for (std::size_t i = 0; i < vectors; ++i) {
       const F8 visits = ToFloat(Load(node.visits() + i * kLanes));
@@ -54,6 +54,7 @@ class Puct {
 
   QTransform qtransform_;
   const RowKey* keys_;
+  const Bounds* bounds_;
   std::vector<float> weight_;  // [visits] what multiplies the prior
 };
 

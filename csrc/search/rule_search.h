@@ -1,0 +1,30 @@
+// What the variants share: a rule, and the kernel that walks by it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "search/search.h"
+#include "search/walk.h"
+
+namespace rollout::search {
+
+template <class Rule>
+class RuleSearch : public Search {
+ public:
+  RuleSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads)
+      : Search(shape, keys, num_threads),
+        rows_(Kernel<Rule>::Pick(tree_.width() / kLanes, simd_)) {}
+
+ protected:
+  void Step(const Phase& phase, std::size_t begin, std::size_t end) final {
+    rows_(*this, *rule_, phase, begin, end);
+  }
+
+  std::optional<Rule> rule_;  // made by PrepareSelection
+
+ private:
+  typename Kernel<Rule>::Rows rows_;
+};
+
+}  // namespace rollout::search
