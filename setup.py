@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
 from setuptools import setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 SOURCES = sorted(
@@ -46,6 +47,16 @@ class BuildExt(build_ext):
             self.build_temp = "build/inplace"
 
 
+class BuildPy(build_py):
+    """Carry the headers that plug-ins are compiled with; an editable install has them in csrc."""
+
+    def run(self) -> None:
+        """Copy them beside the package's modules."""
+        super().run()
+        if not self.editable_mode:
+            self.copy_tree("csrc/include", os.path.join(self.build_lib, "rollout", "include"))
+
+
 native = Pybind11Extension(
     "rollout._native",
     SOURCES,
@@ -57,4 +68,4 @@ native = Pybind11Extension(
 )
 
 with ParallelCompile("ROLLOUT_BUILD_JOBS", default=0, needs_recompile=stale):
-    setup(ext_modules=[native], cmdclass={"build_ext": BuildExt})
+    setup(ext_modules=[native], cmdclass={"build_ext": BuildExt, "build_py": BuildPy})

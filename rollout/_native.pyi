@@ -179,6 +179,23 @@ def force_threads(chunk: int) -> None:
     For tests: results are the same either way.
     """
 
+def register_plugin(address: int) -> str:
+    """Register the environment that the `rollout_env` at an address describes; return its id.
+
+    What it points to must stay there. An id that a plug-in had before is given to this one. Raises
+    ValueError that names the environment for a description that does not hold together, for another
+    version of the interface, and for the id of an environment of rollout.
+    """
+
+class EnvError(RuntimeError):
+    """A plug-in's function failed; all rows are as they were before the call."""
+
+    row: int  # the row that failed; one of them, where several did
+    function: str  # "reset", "step", "observe", "legal_actions" or "to_play"
+    code: int  # what it returned
+    key: tuple[int, int, int]  # (seed, episode, step), while resetting or stepping
+    state: bytes  # the row's, as the function was given it
+
 class EnvBatch:
     """Rows of one environment, stepped over a thread pool.
 

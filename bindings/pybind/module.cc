@@ -11,6 +11,7 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindGrid(m);
   rollout::bindings::BindKitchen(m);
   rollout::bindings::BindToy(m);
+  rollout::bindings::BindPlugin(m);
   rollout::bindings::BindSearch(m);
   rollout::bindings::BindTrajectory(m);
 }

@@ -18,10 +18,9 @@ namespace rollout::bindings {
 namespace {
 
 const EnvEntry* Find(const std::string& id) {
-  for (const EnvEntry& entry : Environments()) {
-    if (entry.id == id) return &entry;
-  }
-  throw py::value_error("id: no native environment is called '" + id + "'");
+  const EnvEntry* const entry = FindEnvironment(id);
+  if (entry == nullptr) throw py::value_error("id: no native environment is called '" + id + "'");
+  return entry;
 }
 
 using Bytes = py::array_t<std::uint8_t, py::array::c_style>;

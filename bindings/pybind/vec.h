@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -61,8 +62,12 @@ struct EnvBatch;
 // here.
 void RequireBegun(EnvBatch& self);
 
-// Every environment, in the order that users see. Defined in envs/environments.cc.
-const std::vector<EnvEntry>& Environments();
+// Every environment, in the order that users see; entries stay where they are. A plug-in comes
+// after those built in, and of two with one id the later counts. Defined in envs/environments.cc;
+// called with the GIL held.
+const std::deque<EnvEntry>& Environments();
+const EnvEntry* FindEnvironment(const std::string& id);  // null if there is none
+void AddPlugin(EnvEntry entry);  // throws std::invalid_argument for the id of one built in
 
 // What Python holds: a batch and the entry it was made from.
 struct EnvBatch {

@@ -12,9 +12,12 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace rollout {
@@ -70,6 +73,19 @@ struct EnvSpec {
   std::vector<std::string> signal_names;  // one a signal
   std::vector<std::int64_t> signal_widths;
   std::int64_t num_players = 1;  // who take turns; see ToPlay
+};
+
+// Thrown by an environment that cannot go on. Only plug-ins may, and say so (Abilities::fails): a
+// batch then finds the row by its state, and puts every row back to what it was before the call.
+struct EnvError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+
+  std::string id, function;      // the environment, and which of its functions failed
+  std::int32_t code = 0;         // the environment's own
+  StepKey key;                   // while resetting and stepping
+  const void* state = nullptr;   // whose
+  std::vector<std::byte> bytes;  // of it, before the function changed any
+  std::int64_t row = -1;
 };
 
 // The shape that csrc/vec expects of an environment E:

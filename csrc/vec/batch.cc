@@ -30,8 +30,37 @@ Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num
 
 void Batch::Free::operator()(std::byte* slab) const { ::operator delete[](slab, kSlabAlignment); }
 
+template <class Body>
+void Batch::Loop(Gauge& gauge, const std::byte* slab, std::size_t n, const Body& body) {
+  try {
+    gauge.For(pool_, n, body);
+  } catch (EnvError& error) {
+    const auto offset = static_cast<const std::byte*>(error.state) - slab;
+    error.row = offset / static_cast<std::ptrdiff_t>(kernel_->row_bytes());
+    throw;
+  }
+}
+
+template <class Body>
+void Batch::Change(Gauge& gauge, std::byte* slab, std::size_t n, const Body& body) {
+  if (!kernel_->can().fails) return gauge.For(pool_, n, body);
+  const std::size_t bytes = n * kernel_->row_bytes();
+  before_.assign(slab, slab + bytes);
+  try {
+    Loop(gauge, slab, n, body);
+  } catch (EnvError& error) {
+    std::memcpy(slab, before_.data(), bytes);
+    // a step that gave up half-way is told by where it began
+    if (error.function == "step") {
+      const auto* const state = static_cast<const std::byte*>(error.state);
+      std::memcpy(error.bytes.data(), state, error.bytes.size());
+    }
+    throw;
+  }
+}
+
 void Batch::Reset(const ResetRequest& request, const View& view) {
-  reset_gauge_.For(pool_, num_rows_, [&](std::size_t begin, std::size_t end) {
+  Change(reset_gauge_, slab_.get(), num_rows_, [&](std::size_t begin, std::size_t end) {
     kernel_->Reset(slab_.get(), request, view, begin, end);
   });
 }
@@ -42,20 +71,20 @@ std::int64_t Batch::Step(std::byte* slab, std::size_t n, const void* actions, Au
     const std::int64_t illegal = FirstIllegal(slab, n, actions);
     if (illegal >= 0) return illegal;
   }
-  step_gauge_.For(pool_, n, [&](std::size_t begin, std::size_t end) {
+  Change(step_gauge_, slab, n, [&](std::size_t begin, std::size_t end) {
     kernel_->Step(slab, actions, mode, out, begin, end);
   });
   return -1;
 }
 
 void Batch::Look(const std::byte* slab, std::size_t n, const View& view) {
-  look_gauge_.For(
-      pool_, n, [&](std::size_t begin, std::size_t end) { kernel_->Look(slab, view, begin, end); });
+  Loop(look_gauge_, slab, n,
+       [&](std::size_t begin, std::size_t end) { kernel_->Look(slab, view, begin, end); });
 }
 
 std::int64_t Batch::FirstIllegal(const std::byte* slab, std::size_t n, const void* actions) {
   std::atomic<std::size_t> first{n};
-  legality_gauge_.For(pool_, n, [&](std::size_t begin, std::size_t end) {
+  Loop(legality_gauge_, slab, n, [&](std::size_t begin, std::size_t end) {
     const std::size_t found = kernel_->FirstIllegal(slab, actions, begin, end);
     if (found == end) return;
     std::size_t now = first.load(std::memory_order_relaxed);

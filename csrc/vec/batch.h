@@ -30,6 +30,7 @@ class Batch {
   std::byte* row(std::size_t i) { return slab_.get() + i * kernel_->row_bytes(); }
   const std::byte* row(std::size_t i) const { return slab_.get() + i * kernel_->row_bytes(); }
 
+  // All of these may throw EnvError where the environment can fail; rows are then as they were.
   // Resets rows as asked; shows every row.
   void Reset(const ResetRequest& request, const View& view);
 
@@ -50,6 +51,13 @@ class Batch {
   std::int64_t FirstEnded() const;
 
  private:
+  // Runs a loop over n rows of a slab. Of environments that fail, an error gets its row; the rows
+  // are put back to what they were, unless the loop only reads them.
+  template <class Body>
+  void Loop(Gauge& gauge, const std::byte* slab, std::size_t n, const Body& body);
+  template <class Body>
+  void Change(Gauge& gauge, std::byte* slab, std::size_t n, const Body& body);
+
   std::int64_t FirstIllegal(const std::byte* slab, std::size_t n, const void* actions);
 
   struct Free {
@@ -60,6 +68,7 @@ class Batch {
   std::size_t num_rows_;
   ThreadPool pool_;
   Gauge reset_gauge_, step_gauge_, look_gauge_, legality_gauge_;
+  std::vector<std::byte> before_;  // the rows of environments that fail, as Change found them
   std::unique_ptr<std::byte[], Free> slab_;
 };
 

@@ -87,6 +87,7 @@ struct Abilities {
   bool legality = false;     // E::IsLegal
   bool to_play = false;      // E::ToPlay
   bool pictures = false;     // E::Render
+  bool fails = false;        // any function of E may throw EnvError
 };
 
 // What is added to any environment.
@@ -343,10 +344,19 @@ class KernelOf final : public Kernel {
     }
   }
 
+  // an environment whose abilities are known only at run time tells them itself
+  static Abilities Can([[maybe_unused]] const Params& params) {
+    if constexpr (requires { E::Can(params); }) {
+      return E::Can(params);
+    } else {
+      return {kMask, kLegality, kTurns, kPictures};
+    }
+  }
+
   static Facts FactsOf(const Table& table) {
     Facts facts;
     for (const auto& params : table) facts.specs.push_back(E::Describe(*params));
-    facts.can = {kMask, kLegality, kTurns, kPictures};
+    facts.can = Can(*table[0]);
     facts.state_end = kStateAt;
     for (const auto& params : table) {
       facts.state_end = std::max(facts.state_end, kStateAt + StateBytes(*params));

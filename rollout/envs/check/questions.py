@@ -62,23 +62,26 @@ def _autoreset_mode(t: Trial) -> str | None:
 def _returns(t: Trial) -> str | None:
     """reset gives (obs, infos), step gives five things, all with n rows."""
     for where, env in t.each():
-        for name, out, size in (
-            ("reset", env.reset(seed=t.seed), 2),
-            ("step", env.step(env.action_space.sample()), 5),
-        ):
-            if not isinstance(out, tuple) or len(out) != size:
-                return f"{where}{name} gave {brief(out)}, expected a tuple of {size}"
-            if any(array.shape[:1] != (env.num_envs,) for array in arrays(out[0])):
-                shapes = [list(array.shape) for array in arrays(out[0])]
-                return f"{where}{name}: observations are {shapes}, expected [{env.num_envs}, ...]"
-            if not isinstance(out[-1], dict):
-                return f"{where}{name}: infos is a {type(out[-1]).__name__}, expected a dict"
-            for word, array in zip(
-                ("rewards", "terminations", "truncations"), out[1:4], strict=False
-            ):
-                shape = list(np.shape(array))
-                if size == 5 and shape != [env.num_envs]:
-                    return f"{where}step: {word} are {shape}, expected [{env.num_envs}]"
+        player = Player(env)
+        if fault := _returns_fault(env.reset(seed=t.seed), env.num_envs, 2):
+            return f"{where}reset: {fault}"
+        player.reset(t.seed)
+        if fault := _returns_fault(env.step(player.actions(player.ended)), env.num_envs, 5):
+            return f"{where}step: {fault}"
+    return None
+
+
+def _returns_fault(out: Any, rows: int, size: int) -> str | None:
+    if not isinstance(out, tuple) or len(out) != size:
+        return f"it gave {brief(out)}, expected a tuple of {size}"
+    shapes = [list(array.shape) for array in arrays(out[0])]
+    if any(shape[:1] != [rows] for shape in shapes):
+        return f"observations are {shapes}, expected [{rows}, ...]"
+    for name, array in zip(("rewards", "terminations", "truncations"), out[1:-1], strict=False):
+        if np.shape(array) != (rows,):
+            return f"{name} are {list(np.shape(array))}, expected [{rows}]"
+    if not isinstance(out[-1], dict):
+        return f"infos is a {type(out[-1]).__name__}, expected a dict"
     return None
 
 
