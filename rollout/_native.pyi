@@ -141,6 +141,7 @@ class _LayoutFacts(TypedDict):
 
 GRID_MISSIONS: dict[str, tuple[str, ...]]  # by id
 KITCHEN_EVENTS: tuple[str, ...]
+KITCHEN_VERBS: tuple[str, ...]  # [0] is "", nothing done
 KITCHEN_BOTS: tuple[str, ...]
 
 def kitchen_layout(text: str) -> _LayoutFacts:

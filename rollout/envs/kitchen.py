@@ -121,13 +121,19 @@ class KitchenVectorEnv(VectorEnv):
                    these four, drawn anew each episode; nothing in the observation tells which.
     partner_noise: chance that the partner does any of the six actions instead.
     ego:           which of the two starts is yours when there is a partner.
+    observation:   "lossless" or "features", float32, 48 numbers a player (docs/envs/kitchen.md).
+    interactions:  whether infos say who did what to which thing, for an
+                   `rollout.envs.interactions.InteractionLog`; costs nothing without.
 
     Without a partner: actions int64 [n, P], observations uint8 [n, P, W, H, 26], one view a player.
     With one: actions int64 [n], observations uint8 [n, W, H, 26], the ego's view. An action is an
-    index into ACTIONS; an observation is the game's lossless encoding, [x][y][plane].
+    index into ACTIONS; an observation is the game's lossless encoding, [x][y][plane], or its
+    features, float32 [n, P, 48 P] or [n, 48 P].
 
     The reward is the team's. infos have "sparse_reward" and "shaped_reward", float32 [n, P], and
     "events", uint8 [n, P, 26] (E = EVENTS), by player, or the ego first where there is a partner.
+    With interactions also "interaction_verb" (0 for none, then as interactions.VERBS),
+    "interaction_cell" (x * H + y) and "interaction_item", float32 [n, P].
 
     `get_attr("state")` gives each row as a dict (timestep, players, objects), and
     `set_attr("state", dicts)` takes them back, changed at will within the rules.

@@ -10,6 +10,7 @@ joint actions under "k" as int [T, P]. For each job OUT holds, under "k/NAME":
     sparse      [T, P]                        tick    [T + 1, W, H]  of soups, else -1
     shaped      [T, P]                        events  [T, P, 25]     in the order of "events"
     encoding    [ceil((T + 1) / encode_every), P, W, H, 26]          two players only
+    features    [ceil((T + 1) / encode_every), P, 48 P]              two players or more
 
 An item's code is 0 nothing, 1 onion, 2 tomato, 3 dish, and 16 + m for a soup, where m writes its
 ingredients in binary after a leading 1 (onion 0, tomato 1).
@@ -19,6 +20,7 @@ import importlib.util
 import json
 import sys
 import types
+from collections import deque
 
 import numpy as np
 
@@ -47,6 +49,47 @@ def item_code(item) -> int:
     return 16 + mix
 
 
+class Walks:
+    """The shortest walks that featurize_state asks a planner for.
+
+    The package's own planner has lost the argument `with_argmin` and so cannot answer; this one
+    searches over the package's moves. As there by default, a counter is no place to walk to.
+    """
+
+    def __init__(self, rules, kitchen):
+        self.rules, self.kitchen = rules, kitchen
+        self.motion_planner = self
+        self.known = {}
+
+    def costs(self, start) -> dict:
+        """Return the fewest actions from a pose to every other."""
+        if start not in self.known:
+            costs, queue = {start: 0}, deque([start])
+            while queue:
+                pose = queue.popleft()
+                for action in self.rules.Direction.ALL_DIRECTIONS:
+                    after = self.kitchen._move_if_direction(*pose, action)
+                    if after not in costs:
+                        costs[after] = costs[pose] + 1
+                        queue.append(after)
+            self.known[start] = costs
+        return self.known[start]
+
+    def min_cost_to_feature(self, start, places, with_argmin):
+        assert with_argmin
+        best, nearest = np.inf, None
+        costs = self.costs(start)
+        for place in places:
+            if self.kitchen.get_terrain_type_at_pos(place) == "X":
+                continue
+            for direction in self.rules.Direction.ALL_DIRECTIONS:
+                beside = self.rules.Action.move_in_direction(place, direction)
+                pose = beside, self.rules.Direction.OPPOSITE_DIRECTIONS[direction]
+                if costs.get(pose, np.inf) < best:
+                    best, nearest = costs[pose], place
+        return best + 1, nearest
+
+
 def replay(rules, job: dict, actions: np.ndarray) -> dict[str, np.ndarray]:
     # cook times live in a class of the package: a kitchen must be made anew before it is used
     kitchen = rules.OvercookedGridworld.from_layout_name(
@@ -63,7 +106,8 @@ def replay(rules, job: dict, actions: np.ndarray) -> dict[str, np.ndarray]:
         "shaped": np.zeros((steps, players)),
         "events": np.zeros((steps, players, len(rules.EVENT_TYPES)), np.uint8),
     }
-    encodings = []
+    encodings, features = [], []
+    walks = Walks(rules, kitchen)
     state = kitchen.get_standard_start_state()
     for t in range(steps + 1):
         for i, player in enumerate(state.players):
@@ -74,8 +118,11 @@ def replay(rules, job: dict, actions: np.ndarray) -> dict[str, np.ndarray]:
             out["object"][(t, *cell)] = item_code(item)
             if item.name == "soup":
                 out["tick"][(t, *cell)] = item._cooking_tick
-        if players == 2 and t % job["encode_every"] == 0:
-            encodings.append(kitchen.lossless_state_encoding(state, horizon=job["horizon"]))
+        if t % job["encode_every"] == 0:
+            if players == 2:
+                encodings.append(kitchen.lossless_state_encoding(state, horizon=job["horizon"]))
+            if players > 1:
+                features.append(kitchen.featurize_state(state, walks))
         if t < steps:
             joint = [rules.Action.INDEX_TO_ACTION[a] for a in actions[t]]
             state, info = kitchen.get_state_transition(state, joint)
@@ -84,6 +131,7 @@ def replay(rules, job: dict, actions: np.ndarray) -> dict[str, np.ndarray]:
             for e, name in enumerate(rules.EVENT_TYPES):
                 out["events"][t, :, e] = info["event_infos"][name]
     out["encoding"] = np.array(encodings, np.int64)
+    out["features"] = np.array(features, np.float64)
     return out
 
 

@@ -25,6 +25,8 @@ Params ParamsFrom(Kwargs& kwargs) {
   if (!partner.is_none()) options.partner = py::str(partner).cast<std::string>();
   options.partner_noise = kwargs.Double("partner_noise", options.partner_noise, 0.0, 1.0);
   options.ego = kwargs.Int("ego", options.ego, 0, 1);
+  options.observation = kwargs.String("observation", options.observation);
+  options.interactions = kwargs.Bool("interactions", options.interactions);
   return MakeParams(options);
 }
 
@@ -308,6 +310,8 @@ void BindKitchen(py::module_& m) {
         "What a scripted cook would do now as `player`, one action a row.");
   m.attr("KITCHEN_EVENTS") =
       py::tuple(py::cast(std::vector<std::string>(std::begin(kEventNames), std::end(kEventNames))));
+  m.attr("KITCHEN_VERBS") =
+      py::tuple(py::cast(std::vector<std::string>(std::begin(kVerbNames), std::end(kVerbNames))));
   m.attr("KITCHEN_BOTS") =
       py::tuple(py::cast(std::vector<std::string>(std::begin(kBotNames) + 1, std::end(kBotNames))));
 }

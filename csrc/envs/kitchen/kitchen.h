@@ -22,6 +22,7 @@
 
 #include "envs/env.h"
 #include "envs/kitchen/bots.h"
+#include "envs/kitchen/features.h"
 #include "envs/kitchen/layout.h"
 
 namespace rollout {
@@ -109,6 +110,8 @@ struct Options {
   std::string partner;  // empty: nobody is scripted
   double partner_noise = 0.0;
   std::int64_t ego = 0;
+  std::string observation = "lossless";
+  bool interactions = false;  // signals that say who did what to which unit
 };
 
 // What to put into a pot next, by its mix: the way to the dearest soup still in reach.
@@ -126,6 +129,9 @@ struct Params {
   State start;
   // what never moves, as an encoding [cell][channel]: with the urgency plane clear, and set
   std::vector<std::uint8_t> backdrop, urgent_backdrop;
+  bool features = false;  // observations are features
+  std::vector<PoseFeature> pose_features;
+  bool interactions = false;
 
   bool HasPartner() const { return partner != Bot::kNone; }
   int NumViews() const { return HasPartner() ? 1 : layout.num_players; }
@@ -133,12 +139,26 @@ struct Params {
   int RowOf(int player) const { return HasPartner() && ego == 1 ? 1 - player : player; }
 };
 
+// The parts of an encoding that never change (encoding.cc); MakeParams calls it.
+void FillBackdrops(Params& params);
+
 // Throws std::invalid_argument naming the option, the rule, what arrived and the next move.
 Params MakeParams(const Options& options);
 
+// What one player's interact did, if it did anything.
+enum class Verb : std::uint8_t { kNone, kTake, kPut, kAdd, kStart, kPlate, kServe };
+inline constexpr std::string_view kVerbNames[] = {"",      "take",  "put",  "add",
+                                                  "start", "plate", "serve"};
+struct Interaction {
+  Verb verb = Verb::kNone;
+  std::uint8_t cell = 0;  // the counter, box, pot or serving cell
+  Item item = kNothing;   // what was taken, put, added, started, plated or served
+};
+
 // One joint step for all players; rewards and events by row (Params::RowOf).
 struct StepRecord {
-  std::uint8_t* events = nullptr;  // [players, kNumEvents], zeroed, or null
+  std::uint8_t* events = nullptr;       // [players, kNumEvents], zeroed, or null
+  Interaction* interactions = nullptr;  // [players], or null
   std::array<double, kMaxPlayers> sparse{};
   std::array<float, kMaxPlayers> shaped{};
 };
@@ -150,11 +170,14 @@ void StepPlayers(const Params& params, State& state,
 // the others share their planes, each at its own cell).
 void Encode(const Params& params, const State& state, int player, std::uint8_t* out);
 
+// Every view's features (features.h): [players, FeatureCount], or [FeatureCount] with a partner.
+void Featurize(const Params& params, const State& state, float* out);
+
 }  // namespace kitchen
 
 struct Kitchen {
   using Action = std::int64_t;  // one of kitchen::Action for each controlled player
-  using Obs = std::uint8_t;
+  using Obs = std::uint8_t;     // or float, where the features are asked for: the spec says which
   using Params = kitchen::Params;
   using State = kitchen::State;
 
