@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from rollout.envs import list_envs, make_vec
 
 if TYPE_CHECKING:
+    from rollout.envs.parallel import make_parallel
     from rollout.imagination import imagine
 
-__all__ = ["imagine", "list_envs", "make_vec"]
+__all__ = ["imagine", "list_envs", "make_parallel", "make_vec"]
 
 # the rest on first use: it loads torch, and the command line's help must not wait for that
-_HOMES = {"imagine": "rollout.imagination"}
+_HOMES = {"imagine": "rollout.imagination", "make_parallel": "rollout.envs.parallel"}
 _PARTS = ("data", "goals", "learn", "models", "planning", "render", "search", "worlds")
 
 
