@@ -288,6 +288,24 @@ class EnvBatch:
     ) -> tuple[NDArray[np.uint8], _Outputs]:
         """Step rows that are not in the batch; return them after the step, and its outputs."""
 
+    def follow(
+        self,
+        rows: NDArray[np.uint8],
+        start: NDArray[np.int64],
+        actions: ArrayLike,
+        horizon: int,
+        events: bool,
+    ) -> tuple[
+        NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8] | None
+    ]:
+        """Take sequences of actions from rows that are not in the batch; change none of them.
+
+        start: [R], the row that each sequence begins in. actions: [H * R] as `step` takes them,
+        time first. Returns the worlds at the end [R, row_bytes], rewards [H, R], whether the world
+        had not ended by its rules after each step [H, R], and event counts [H, R, ...] uint8.
+        Raises as `step` does, and for a sequence with an action that is against the rules.
+        """
+
     def look(self, rows: NDArray[np.uint8] | None) -> _View:
         """Return what is to be seen of the batch, or of rows that are not in it."""
 

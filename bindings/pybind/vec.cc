@@ -13,6 +13,7 @@
 
 #include "actions.h"
 #include "flight.h"
+#include "vec/follow.h"
 
 namespace rollout::bindings {
 namespace {
@@ -193,6 +194,48 @@ py::tuple StepRows(EnvBatch& self, const Bytes& rows, const py::object& given) {
   return py::make_tuple(next, arrays.AsTuple());
 }
 
+// (worlds at the end, reward, alive, events or None) of sequences that start in some of the rows.
+py::tuple Follow(EnvBatch& self, const Bytes& rows, const Index& start, const py::object& given,
+                 std::size_t horizon, bool with_events) {
+  const Kernel& kernel = self.batch.kernel();
+  const auto n = static_cast<std::size_t>(start.size());
+  for (const std::int64_t row : Span(start)) {
+    if (row >= 0 && row < rows.shape(0)) continue;
+    throw py::value_error("rows: expected 0.." + std::to_string(rows.shape(0) - 1) + ", got " +
+                          std::to_string(row));
+  }
+  const py::array actions = CheckActions(kernel, given, horizon * n);
+  const Bytes from = Aligned(self, rows);
+  Bytes last({n, kernel.row_bytes()});
+  py::array_t<float> reward({horizon, n}), alive({horizon, n});
+  py::object events = py::none();
+  FollowOutputs out{reward.mutable_data(), alive.mutable_data(), nullptr,
+                    reinterpret_cast<std::byte*>(last.mutable_data())};
+  if (with_events && kernel.event_size() > 0) {
+    const EnvSpec& spec = kernel.spec();
+    std::vector<py::ssize_t> shape = {static_cast<py::ssize_t>(horizon),
+                                      static_cast<py::ssize_t>(n)};
+    if (spec.event_rows > 1) shape.push_back(spec.event_rows);
+    shape.push_back(static_cast<py::ssize_t>(spec.event_names.size()));
+    py::array_t<std::uint8_t> counts(std::move(shape));
+    out.events = counts.mutable_data();
+    events = counts;
+  }
+  const auto* const slab = reinterpret_cast<const std::byte*>(from.data());
+  const void* const acts = actions.data();
+  std::int64_t illegal = -1;
+  {
+    const py::gil_scoped_release release;
+    illegal = rollout::Follow(self.batch.pool(), kernel, slab, Span(start), acts, horizon, out);
+  }
+  if (illegal >= 0) {
+    throw py::value_error("actions: sequence " + std::to_string(illegal) +
+                          " holds an action that is against the rules where it is taken; a world "
+                          "with illegal actions is for tree search");
+  }
+  return py::make_tuple(last, reward, alive, events);
+}
+
 py::tuple Look(EnvBatch& self, const std::optional<Bytes>& rows) {
   std::optional<Bytes> aligned;
   const std::byte* slab = self.batch.row(0);
@@ -353,6 +396,9 @@ void BindVec(py::module_& m) {
       .def("write", &Write, py::arg("rows"), py::arg("index"), "Overwrite rows by bytes.")
       .def("step_rows", &StepRows, py::arg("rows"), py::arg("actions"),
            "Step rows that are not in the batch.")
+      .def("follow", &Follow, py::arg("rows"), py::arg("start"), py::arg("actions"),
+           py::arg("horizon"), py::arg("events"),
+           "Take sequences of actions from rows that are not in the batch.")
       .def("look", &Look, py::arg("rows"),
            "Return what is to be seen of the batch, or of rows that are not in it.")
       .def("pictures", &Pictures, py::arg("rows"), py::arg("size"), "Return pictures of rows.")

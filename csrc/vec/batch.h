@@ -27,6 +27,7 @@ class Batch {
   const Kernel& kernel() const { return *kernel_; }
   std::size_t num_rows() const { return num_rows_; }
   int num_threads() const { return pool_.num_threads(); }
+  ThreadPool& pool() { return pool_; }
   std::byte* row(std::size_t i) { return slab_.get() + i * kernel_->row_bytes(); }
   const std::byte* row(std::size_t i) const { return slab_.get() + i * kernel_->row_bytes(); }
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rollout import _native
 from rollout.envs import arguments
-from rollout.envs.snapshot import Snapshot, StepFrom, View
+from rollout.envs.snapshot import RolloutFrom, Snapshot, StepFrom, View
 from rollout.envs.spaces import action_space, observation_space
 
 NATIVE_MODES = {mode: number for number, mode in enumerate(arguments.MODES.values())}
@@ -159,6 +159,46 @@ class Rows(gymnasium.vector.VectorEnv[Any, Any, Any]):
         named = {} if signals is None else self._fields(None, signals)
         after = Snapshot(self.env_id, self.fingerprint, data)
         return StepFrom(after, obs, reward, terminated, truncated, events, named, mask, to_play)
+
+    def rollout_from(
+        self,
+        snapshot: Snapshot,
+        actions: ArrayLike,
+        rows: ArrayLike | None = None,
+        *,
+        events: bool = False,
+    ) -> RolloutFrom:
+        """Take whole sequences of actions from the worlds of a snapshot, all in native code.
+
+        actions: [H, R] (or [H, R, parts]) as `step` takes them, time first: H steps of R sequences.
+        rows:    [R], the row of the snapshot that each sequence starts from; all in order by
+                 default.
+        events:  whether to count events.
+
+        The snapshot and the env stay as they are; there is no observation and no autoreset, and a
+        world that has ended stays as it is, with reward 0. Raises as `step_from` does.
+        """
+        batch = self._open()
+        self._require(snapshot)
+        start = np.arange(len(snapshot)) if rows is None else np.asarray(rows)
+        taken = np.asarray(actions)
+        if start.ndim != 1 or start.dtype.kind not in "iu":
+            raise TypeError(
+                f"rows: expected [R] row numbers, got {start.dtype} of shape {list(start.shape)}"
+            )
+        if taken.ndim < 2 or taken.shape[0] < 1 or taken.shape[1] != len(start):
+            raise ValueError(
+                f"actions: expected [H >= 1, R={len(start)}, ...], time first, got "
+                f"{list(taken.shape)}"
+            )
+        last, reward, alive, counts = batch.follow(
+            snapshot.data,
+            start.astype(np.int64, copy=False),
+            taken.reshape(-1, *taken.shape[2:]),
+            len(taken),
+            events,
+        )
+        return RolloutFrom(Snapshot(self.env_id, self.fingerprint, last), reward, alive, counts)
 
     def observe(self, snapshot: Snapshot | None = None) -> Any:
         """Return the observations of a snapshot's worlds (of the env by default), R rows."""

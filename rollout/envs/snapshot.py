@@ -154,3 +154,19 @@ class StepFrom:
     signals: dict[str, NDArray[np.float32]]
     action_mask: NDArray[np.int8] | None = None
     to_play: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutFrom:
+    """What sequences of actions from a snapshot gave. R sequences of H steps, time first.
+
+    snapshot: the R worlds at the end.
+    reward:   [H, R] float32.
+    alive:    [H, R] float32: 0 where the world has ended by its rules in or before a step, else 1.
+    events:   [H, R, event_rows, E] uint8 (no event_rows axis when there is one), or None.
+    """
+
+    snapshot: Snapshot
+    reward: NDArray[np.float32]
+    alive: NDArray[np.float32]
+    events: NDArray[np.uint8] | None

@@ -25,7 +25,7 @@ from rollout.models._trial import (
     spoil_action,
     watch_reads,
 )
-from rollout.models.protocol import Discrete, Fused, Rolls, WorldModel, row_bytes
+from rollout.models.protocol import Discrete, Follows, Fused, Rolls, WorldModel, row_bytes
 
 
 def check(
@@ -282,6 +282,27 @@ def _roll(t: Trial) -> str | None:
     return t.differs(path.actions, t.actions)
 
 
+def _follow(t: Trial) -> str | None:
+    """An open-loop roll from chosen rows equals single steps."""
+    if not isinstance(t.model, Follows):
+        return "skipped: the model has no follow"
+    rows = torch.tensor([3, 0, 3], device=t.spec.device)
+    noise, actions = t.noise.take(rows), t.actions[rows]
+    times = torch.arange(HORIZON, device=t.spec.device)
+    last, trans = t.model.follow(
+        t.state, rows, actions.transpose(0, 1).contiguous(), noise.at(times)
+    )
+    state, transitions = t.model.take(t.state, rows), []
+    for time in range(HORIZON):
+        state, step = t.model.step(state, actions[:, time], noise.at(time))
+        transitions.append(step)
+    if found := t.differs(last, state):
+        return f"last states of follow: {found}"
+    heads = map_tensors(lambda *x: torch.stack(x), *transitions)
+    found = t.differs(trans, heads)
+    return f"heads of follow (axis 0 is time): {found}" if found else None
+
+
 def _recurrent(t: Trial) -> str | None:
     """The fused call equals step, policy and value; with a goal, weighted events."""
     if not isinstance(t.model, Fused):
@@ -347,6 +368,7 @@ _QUESTIONS: tuple[Callable[[Trial], str | None], ...] = (
     _noise_matters,
     _take_forks,
     _roll,
+    _follow,
     _recurrent,
     _no_host_sync,
 )

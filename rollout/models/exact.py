@@ -5,7 +5,8 @@ known. A state is the environment's own blob, random streams included, so the fu
 state has is the future that the environment would have.
 
 State: uint8 [R, row_bytes] on the CPU. One caller at a time, as for the environment; its own rows
-are never touched. Cost: a step is one native call over the rows.
+are never touched. Cost: a step is one native call over the rows, and so is `follow`, a whole
+horizon.
 """
 
 from __future__ import annotations
@@ -101,6 +102,18 @@ class ExactModel:
             reward=torch.from_numpy(out.reward).float(),
             cont=torch.from_numpy(~out.terminated).float(),
             events=events,
+        )
+
+    def follow(
+        self, state: Tensor, rows: Tensor, actions: Tensor, noise: Noise | None = None
+    ) -> tuple[Tensor, Transition]:
+        """Take sequences of actions, natively from end to end; see `protocol.Follows`."""
+        out = self._env.rollout_from(
+            self._wrap(state), actions.detach().numpy(), rows.numpy(), events=bool(self.spec.events)
+        )
+        events = None if out.events is None else torch.from_numpy(out.events).float()
+        return torch.from_numpy(out.snapshot.data), Transition(
+            reward=torch.from_numpy(out.reward), cont=torch.from_numpy(out.alive), events=events
         )
 
     def take(self, state: Tensor, rows: Tensor) -> Tensor:

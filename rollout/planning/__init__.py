@@ -2,6 +2,7 @@
 
 from rollout.planning.goal import EventGoal, goal_weights
 from rollout.planning.plan import Plan, Planner, TrajectoryPlan, TreePlan
+from rollout.planning.presets import PRESETS, make_planner, tdmpc2_discount
 from rollout.planning.rules import Rejection
 from rollout.planning.trajectory import CEM, ICEM, MPPI, TDMPC, RandomShooting
 from rollout.planning.tree_search import TreeSearch
@@ -10,6 +11,7 @@ __all__ = [
     "CEM",
     "ICEM",
     "MPPI",
+    "PRESETS",
     "TDMPC",
     "EventGoal",
     "Plan",
@@ -20,4 +22,6 @@ __all__ = [
     "TreePlan",
     "TreeSearch",
     "goal_weights",
+    "make_planner",
+    "tdmpc2_discount",
 ]

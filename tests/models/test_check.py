@@ -285,6 +285,30 @@ class OneNoise(Filter):
         return super().roll(state, actions, noise.at(noise.time * 0))
 
 
+class FollowsTheFirst(Filter):
+    """Starts every sequence from the first row."""
+
+    def follow(self, state, rows, actions, noise):
+        path = self.roll(self.take(state, self.rows(rows)), actions.transpose(0, 1), noise)
+        last = {"mean": (path.states["mean"][0][:, -1],), "age": path.states["age"][:, -1]}
+        heads = (None if x is None else x.transpose(0, 1) for x in path.trans)
+        return last, Transition(*heads)
+
+    def rows(self, rows):
+        return rows * 0
+
+
+class FollowsRowsFirst(FollowsTheFirst):
+    """Gives heads with the rows first."""
+
+    def follow(self, state, rows, actions, noise):
+        last, trans = super().follow(state, rows, actions, noise)
+        return last, trans._replace(reward=trans.reward.transpose(0, 1))
+
+    def rows(self, rows):
+        return rows
+
+
 class Peeks(Filter):
     def step(self, state, action, noise):
         after, trans = super().step(state, action, noise)
@@ -341,6 +365,8 @@ BUGS = [
     (LateRoll, "roll", "states of roll"),
     (EarlyReward, "roll", "heads of roll: .*reward"),
     (OneNoise, "roll", "states of roll"),
+    (FollowsTheFirst, "follow", "last states of follow"),
+    (FollowsRowsFirst, "follow", "heads of follow"),
     (Peeks, "no host sync", "Tensor.item"),
     (PeeksByTruth, "no host sync", "Tensor.__bool__"),
     (PeeksByMask, "no host sync", "indexing by a mask"),

@@ -34,6 +34,7 @@ from rollout.planning.trajectory.proposals import (
     to_actions,
 )
 from rollout.planning.trajectory.scoring import (
+    Abilities,
     Objective,
     Propagation,
     Scorer,
@@ -197,6 +198,7 @@ class TrajectoryOptimiser:
         self.model, self.horizon, self.goal = model, horizon, goal
         self.refine, self.rate_cost, self.paths = refine, rate_cost, paths
         self.scoring = ScoreSettings(
+            can=Abilities.of(model),
             discount=discount,
             terminal_value=terminal_value,
             objective=objective,

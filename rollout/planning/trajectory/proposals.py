@@ -208,12 +208,13 @@ class Categorical:
 
     def centre(self) -> Floats:
         """Return the likeliest option of each choice."""
-        best = self._legal().argmax(-1).astype(np.float32)
+        best: Floats = self._legal().argmax(-1).astype(np.float32)
         return best.transpose(1, 0, 2)[:, :, None].copy()
 
     def clip(self, sequences: Floats) -> Floats:
         """Round to the nearest option."""
-        return np.clip(np.round(sequences), 0, self.nvec - 1).astype(np.float32)
+        nearest: Floats = np.clip(np.round(sequences), 0, self.nvec - 1).astype(np.float32)
+        return nearest
 
     def numbers(self, sequences: Floats) -> Floats:
         """Return no column: a choice has no distance."""

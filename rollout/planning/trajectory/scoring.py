@@ -33,13 +33,12 @@ from rollout.models.protocol import (
     Rolls,
     Transition,
     Value,
-    WorldModel,
 )
 from rollout.planning.rules import Rule
 from rollout.planning.trajectory.proposals import Floats, Keys, to_actions
 
 Propagation = Literal["mean", "ts1", "tsinf"]
-_CPU_ROWS = 1024  # a step's activations of a small network then fit a core's own cache
+_CPU_ROWS = 2048  # a step's activations of a small network then stay in a core's own cache
 _NATIVE_ROWS = 16384  # a native roll is cut to the cache by itself
 
 
@@ -54,9 +53,34 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a model can do beyond its four verbs. Asked once a planner: the question is slow."""
+
+    follows: bool
+    rolls: bool
+    members: bool
+    value: bool
+    action_value: bool
+    event_value: bool
+
+    @classmethod
+    def of(cls, model: Any) -> Abilities:
+        """Ask a model."""
+        return cls(
+            follows=isinstance(model, Follows),
+            rolls=isinstance(model, Rolls),
+            members=model.spec.members > 1 and isinstance(model, Members),
+            value=isinstance(model, Value),
+            action_value=isinstance(model, ActionValue) and isinstance(model, Prior),
+            event_value=isinstance(model, EventValue),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreSettings:
     """How candidates are scored; see `TrajectoryOptimiser`."""
 
+    can: Abilities
     discount: float
     terminal_value: bool
     objective: Objective | None
@@ -93,7 +117,7 @@ class Scorer:
 
     def __init__(
         self,
-        model: WorldModel[Any],
+        model: Any,
         settings: ScoreSettings,
         weights: Tensor | None,
         keys: Keys,
@@ -109,8 +133,8 @@ class Scorer:
             self.weights = flat if flat.dim() == 2 else flat.expand(self.rows, -1)
         self.reads_events = self.weights is not None or bool(settings.rules)
         self.stepwise = settings.objective is not None or settings.propagation != "mean"
-        self.follows = isinstance(model, Follows) and not self.stepwise
-        self.rolls = isinstance(model, Rolls) and not self.stepwise
+        self.follows = settings.can.follows and not self.stepwise
+        self.rolls = settings.can.rolls and not self.stepwise
         self.ids = torch.from_numpy(_ids(keys, self.particles)).to(self.spec.device)
         self.noise = CounterNoise(0, self.ids.flatten())
         self.members = self._members()
@@ -210,10 +234,10 @@ class Scorer:
         if self.follows or self.rolls:
             timed = noise.at(torch.arange(self.horizon, device=noise.device))
             if self.follows:
-                last, trans = self.model.follow(state, problems, actions, timed)  # type: ignore[attr-defined]
+                last, trans = self.model.follow(state, problems, actions, timed)
             else:
                 rows = self.model.take(state, problems)
-                path = self.model.roll(rows, actions.transpose(0, 1).contiguous(), timed)  # type: ignore[attr-defined]
+                path = self.model.roll(rows, actions.transpose(0, 1).contiguous(), timed)
                 last = pytree.tree_map(lambda leaf: leaf[:, -1], path.states)
                 trans = Transition(*(x if x is None else x.transpose(0, 1) for x in path.trans))
             events = _flat(trans.events, self.spec.event_shape) if keep_events else None
@@ -228,9 +252,7 @@ class Scorer:
                 after, trans = self.model.step(now, actions[time], noise.at(time))
             else:
                 member = self.members[time % len(self.members)][places]
-                after, trans = self.model.step_member(  # type: ignore[attr-defined]
-                    now, actions[time], member, noise.at(time)
-                )
+                after, trans = self.model.step_member(now, actions[time], member, noise.at(time))
             if self.settings.objective is not None:
                 rewards.append(self.settings.objective.reward(now, actions[time], trans, after))
             else:
@@ -255,19 +277,19 @@ class Scorer:
 
     def _tail(self, last: Any, problems: Tensor) -> Tensor | None:
         """Return what is to come after the horizon, [R], where anybody knows."""
-        model = self.model
+        model, can = self.model, self.settings.can
         if self.settings.objective is not None:
             return self.settings.objective.tail(last)
         if not self.settings.terminal_value:
             return None
         if self.weights is not None:
-            if not isinstance(model, EventValue):
+            if not can.event_value:
                 return None
             counts = _flat(model.event_value(last), self.spec.event_shape)
             return (_needed(counts) * self.weights[problems]).sum(-1)
-        if isinstance(model, Value):
-            value = model.value(last)
-        elif isinstance(model, ActionValue) and isinstance(model, Prior):
+        if can.value:
+            value: Tensor = model.value(last)
+        elif can.action_value:
             value = model.qvalue(last, likeliest_action(model, last))
         else:
             return None
@@ -313,7 +335,7 @@ class Scorer:
         settings, count = self.settings, self.spec.members
         if settings.propagation == "mean":
             return None
-        if count < 2 or not isinstance(self.model, Members):
+        if not settings.can.members:
             raise ValueError(
                 f"propagation: {settings.propagation!r} needs an ensemble whose members can be "
                 "stepped one by one (rollout.models.Members); use 'mean'"
@@ -329,7 +351,8 @@ class Scorer:
             times = torch.arange(self.horizon, device=self.spec.device)
             drawn = self.noise.at(times).uniform("trajectory.member")  # [B * P, H]
             order = drawn.view(self.rows, self.particles, -1).argsort(1).permute(2, 0, 1)
-        return (order % count).flatten(1)
+        shared: Tensor = (order % count).flatten(1)
+        return shared
 
     def _chunk_rows(self) -> int:
         if self.settings.chunk_rows is not None:

@@ -51,17 +51,15 @@ class TDMPC(TrajectoryOptimiser):
         self.population = at_least("population", population, 1)
         self.num_elites = at_least("elites", elites, 1)
         self._iterations = at_least("iterations", iterations, 1)
-        self.num_proposals = at_least("proposals", proposals, 0)
-        if elites > population or proposals > population:
+        self.num_proposals = at_least("proposals", proposals, 0) * isinstance(model, Prior)
+        if max(elites, self.num_proposals) > population:
             raise ValueError(
-                f"population: expected at least elites={elites} and proposals={proposals}, got "
-                f"{population}"
+                f"population: expected at least elites={elites} and proposals="
+                f"{self.num_proposals}, got {population}"
             )
         if temperature <= 0:
             raise ValueError(f"temperature: expected a positive number, got {temperature}")
         self.temperature, self.noisy = temperature, noisy
-        if not isinstance(model, Prior):
-            self.num_proposals = 0
         self._proposed: Floats | None = None
 
     @property

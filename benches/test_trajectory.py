@@ -1,0 +1,276 @@
+"""Trajectory optimisation: beside bare calls of the model, and beside pytorch_mppi if it is there.
+
+A plan is one call: K = 1000 candidates of T = 30 steps for N problems, warm. The network is the
+rival's own: (2 + 1) -> 64 -> 64 -> 2, ReLU, as a change of state, with the pendulum's cost. Its
+floor is the same T calls of network and cost on all N * K rows at once, in inference mode. The
+exact pendulum is native here and float32 tensors there. The ensemble is PETS's size: 5 members of
+4 x 200, 500 candidates x 20 particles x 15 steps x 5 iterations; its floor is the same layers as
+one batched product each.
+
+pytorch_mppi is no dependency: `pip install --no-deps pytorch-mppi arm-pytorch-utilities
+pytorch-seed` adds its rows.
+"""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import rollout
+from rollout.models import Box, ExactModel, ModelSpec, ObsSpec, Transition
+from rollout.planning import CEM, MPPI
+
+K, T = 1000, 30
+CPU = torch.device("cpu")
+
+
+def cost(state: Tensor, action: Tensor) -> Tensor:
+    angle = ((state[:, 0] + math.pi) % (2 * math.pi)) - math.pi
+    return angle**2 + 0.1 * state[:, 1] ** 2 + 0.001 * action[:, 0] ** 2
+
+
+def pendulum(state: Tensor, action: Tensor) -> Tensor:
+    angle, speed = state[:, 0:1], state[:, 1:2]
+    action = torch.clamp(action, -2, 2)
+    speed = torch.clamp(speed + (15.0 * torch.sin(angle) + 3.0 * action) * 0.05, -8, 8)
+    return torch.cat((angle + speed * 0.05, speed), dim=1)
+
+
+class Network(nn.Module):
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(
+            nn.Linear(3, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2)
+        )
+        self.requires_grad_(False)
+
+    def forward(self, state: Tensor, action: Tensor) -> Tensor:
+        return state + 0.05 * self.layers(torch.cat((state, action), dim=1))
+
+
+class Learned:
+    """The network as a world model."""
+
+    def __init__(self) -> None:
+        self.network = Network()
+        self.spec = ModelSpec(ObsSpec((2,)), Box((-2.0,), (2.0,)), CPU, stochastic=False)
+
+    def begin(self, rows):
+        return torch.zeros(rows, 2)
+
+    def observe(self, state, obs, prev_action, first, noise):
+        return obs
+
+    def step(self, state, action, noise):
+        after = self.network(state, action)
+        return after, Transition(-cost(after, action), None)
+
+    def take(self, state, rows):
+        return state.index_select(0, rows)
+
+
+def rival(dynamics, problems: int):
+    mppi = pytest.importorskip("pytorch_mppi")
+    settings = {
+        "nx": 2,
+        "noise_sigma": torch.eye(1),
+        "num_samples": K,
+        "horizon": T,
+        "lambda_": 1.0,
+        "u_min": torch.tensor([-2.0]),
+        "u_max": torch.tensor([2.0]),
+    }
+    if problems == 1:
+        planner, state = mppi.MPPI(dynamics, cost, **settings), torch.tensor([math.pi, 1.0])
+    else:
+        planner = mppi.MPPI_Batched(dynamics, cost, num_envs=problems, **settings)
+        state = torch.rand(problems, 2)
+
+    def run():
+        with torch.inference_mode():
+            return planner.command(state)
+
+    return run
+
+
+def bare(network: nn.Module, problems: int):
+    start, actions = torch.rand(problems * K, 2), torch.rand(T, problems * K, 1)
+
+    def run():
+        with torch.inference_mode():
+            state = start
+            for action in actions:
+                state = network(state, action)
+                cost(state, action)
+            return state
+
+    return run
+
+
+def describe(benchmark, pair: str, side: str, problems: int, least: dict[str, float]) -> None:
+    roles = {"ours": "ours", "pytorch_mppi": "rival"}
+    benchmark.extra_info.update(
+        pair=pair, role=roles.get(side, "floor"), name=side, work=problems * K * T, unit="steps"
+    )
+    if side in least:
+        benchmark.extra_info["ratio_at_least"] = least[side]
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("side", ["ours", "pytorch_mppi"])
+@pytest.mark.parametrize("problems", [1, 32])
+def test_exact_pendulum(benchmark, problems: int, side: str) -> None:
+    if side == "ours":
+        env = rollout.make_vec("Pendulum-v1", problems, num_threads=1)
+        env.reset(seed=0)
+        model = ExactModel(env)
+        state = model.state(env.snapshot())
+        planner = MPPI(model, horizon=T, population=K, std=0.5, paths=False, num_threads=1)
+
+        def run():
+            return planner.plan(state)
+
+    else:
+        run = rival(pendulum, problems)
+    describe(
+        benchmark, f"MPPI, exact pendulum, N={problems}", side, problems, {"pytorch_mppi": 1.0}
+    )
+    benchmark(run)
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("side", ["ours", "bare network calls", "pytorch_mppi"])
+@pytest.mark.parametrize("problems", [1, 8, 32])
+def test_mppi_over_a_network(benchmark, problems: int, side: str) -> None:
+    if side == "ours":
+        planner = MPPI(Learned(), horizon=T, population=K, std=0.5, paths=False, num_threads=1)
+        state = torch.rand(problems, 2)
+
+        def run():
+            return planner.plan(state)
+
+    elif side == "pytorch_mppi":
+        run = rival(Network(), problems)
+    else:
+        run = bare(Network(), problems)
+    least = {"bare network calls": 0.8, "pytorch_mppi": 1.0}
+    describe(benchmark, f"MPPI, MLP 64, N={problems}", side, problems, least)
+    benchmark(run)
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("side", ["ours", "bare network calls"])
+def test_cem_over_a_network(benchmark, side: str) -> None:
+    problems = 8
+    if side == "ours":
+        planner = CEM(
+            Learned(),
+            horizon=T,
+            population=K,
+            elites=100,
+            iterations=1,
+            paths=False,
+            num_threads=1,
+        )
+        state = torch.rand(problems, 2)
+
+        def run():
+            return planner.plan(state)
+
+    else:
+        run = bare(Network(), problems)
+    describe(
+        benchmark, "CEM, MLP 64, N=8, 1 iteration", side, problems, {"bare network calls": 0.8}
+    )
+    benchmark(run)
+
+
+class Ensemble:
+    """Five members of four layers of 200, of Hopper's size."""
+
+    OBS, ACTIONS, MEMBERS, WIDTH = 11, 3, 5, 200
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        sizes = [self.OBS + self.ACTIONS, *[self.WIDTH] * 4, 2 * (self.OBS + 1)]
+        self.weights = [
+            torch.randn(self.MEMBERS, a, b, generator=generator) / a**0.5
+            for a, b in pairwise(sizes)
+        ]
+        self.spec = ModelSpec(
+            ObsSpec((self.OBS,)), Box((-1.0,) * 3, (1.0,) * 3), CPU, members=self.MEMBERS
+        )
+
+    def begin(self, rows):
+        return torch.zeros(rows, self.OBS)
+
+    def observe(self, state, obs, prev_action, first, noise):
+        return obs
+
+    def take(self, state, rows):
+        return state.index_select(0, rows)
+
+    def layers(self, x: Tensor) -> Tensor:
+        """Each member's outputs for its own rows, [members, R / members, ...]."""
+        for i, weight in enumerate(self.weights):
+            x = torch.bmm(x, weight)
+            if i < len(self.weights) - 1:
+                x = nn.functional.silu(x)
+        return x
+
+    def step_member(self, state, action, member, noise):
+        # members have equal shares of the rows, so sorting makes one batched product of them
+        order = member.argsort(stable=True)
+        x = torch.cat((state, action), 1)[order].view(self.MEMBERS, -1, self.OBS + self.ACTIONS)
+        out = torch.empty(len(state), 2 * (self.OBS + 1))
+        out[order] = self.layers(x).flatten(0, 1)
+        mean, log_std = out.chunk(2, 1)
+        drawn = mean + log_std.clamp(-5, -2).exp() * noise.normal("step", (self.OBS + 1,))
+        return state + 0.1 * drawn[:, 1:].tanh(), Transition(drawn[:, 0], None)
+
+    def step(self, state, action, noise):
+        x = torch.cat((state, action), 1).expand(self.MEMBERS, -1, -1)
+        mean = self.layers(x).mean(0)[:, : self.OBS + 1]
+        return state + 0.1 * mean[:, 1:].tanh(), Transition(mean[:, 0], None)
+
+
+@pytest.mark.info
+@pytest.mark.parametrize("side", ["ours", "bare network calls"])
+def test_pets(benchmark, side: str) -> None:
+    model, population, particles, horizon, iterations = Ensemble(), 500, 20, 15, 5
+    if side == "ours":
+        planner = CEM(
+            model,
+            horizon=horizon,
+            population=population,
+            elites=50,
+            iterations=iterations,
+            propagation="ts1",
+            particles=particles,
+            paths=False,
+            num_threads=1,
+        )
+        state = torch.zeros(1, model.OBS)
+
+        def run():
+            return planner.plan(state)
+
+    else:
+        x = torch.rand(model.MEMBERS, population * particles // model.MEMBERS, 14)
+
+        def run():
+            with torch.inference_mode():
+                for _ in range(iterations * horizon):
+                    model.layers(x)
+
+    benchmark.extra_info.update(
+        pair="CEM, PETS ensemble, 20 particles",
+        role="ours" if side == "ours" else "floor",
+        name=side,
+        work=population * particles * horizon * iterations,
+        unit="steps",
+    )
+    benchmark.pedantic(run, rounds=3, warmup_rounds=1)
