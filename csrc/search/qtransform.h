@@ -141,6 +141,8 @@ ROLLOUT_INLINE void ScaleBy(const QTransform& t, const Node& node, const Bounds&
   for (std::size_t i = 0; i < vectors; ++i) {
     const I8 visited = Load(node.visits() + i * kLanes) > 0;
     out[i] = (Select(visited, out[i], fill) - low) / range;
+    // where nothing was visited the prior decides
+    out[i] = Select(visited_count > 0.0f, out[i], Fill(0.0f));
     if (t.range == Range::kTree) out[i] = Min(Max(out[i], Fill(0.0f)), Fill(1.0f));
   }
 }

@@ -87,7 +87,7 @@ class Scaled(QTransform):
     unvisited: "least", the least of the node's value and its visited actions; "parent", the node's
         value; "mean", the mean of the visited actions' Q, the node's value where there are none;
         "reduced", the node's value less `reduction` times the root of the prior that was visited
-        (as KataGo and lc0 do); or a number.
+        (as KataGo and lc0 do); or a number. Where nothing was visited the prior decides.
     epsilon: the least denominator.
     """
 

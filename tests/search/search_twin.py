@@ -64,6 +64,8 @@ def scale_q(tree, node, transform):
 
 def scale_by_name(tree, node, transform, q, n):
     value, seen = tree.value[node], q[n > 0]
+    if len(seen) == 0:
+        return np.zeros_like(q)
     low, span = np.float32(0), np.float32(1)
     if transform.span == "siblings":
         low = min(value, *seen, value)
