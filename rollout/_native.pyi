@@ -110,6 +110,7 @@ class _EnvFacts(TypedDict):
     has_action_mask: bool
     has_to_play: bool
     has_pictures: bool
+    has_playouts: bool
     keywords: list[dict[str, str]]
     row_bytes: int
 
@@ -311,6 +312,11 @@ class EnvBatch:
 
     def pictures(self, rows: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         """Return pictures of rows that are not in the batch, [R, size, size, 3]."""
+
+    def playouts(
+        self, rows: NDArray[np.uint8], times: int, seed: int, max_steps: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Play episodes on by random actions; their returns [R, times, P] and steps [R, times]."""
 
     def get_state(self, row: int) -> dict[str, Any]:
         """Return a row's state in readable form."""

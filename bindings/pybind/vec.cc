@@ -264,6 +264,22 @@ py::array Pictures(EnvBatch& self, const Bytes& rows, int size) {
   return out;
 }
 
+py::tuple Playouts(EnvBatch& self, const Bytes& rows, std::size_t times, std::uint64_t seed,
+                   std::uint32_t max_steps) {
+  const auto n = rows.shape(0), each = static_cast<py::ssize_t>(times);
+  const py::ssize_t players = self.batch.kernel().spec().num_players;
+  py::array_t<double> returns(std::vector<py::ssize_t>{n, each, players});
+  py::array_t<std::int32_t> steps(std::vector<py::ssize_t>{n, each});
+  const auto* const slab = reinterpret_cast<const std::byte*>(rows.data());
+  double* const sums = returns.mutable_data();
+  std::int32_t* const counts = steps.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    self.batch.Playouts(slab, static_cast<std::size_t>(n), times, seed, max_steps, sums, counts);
+  }
+  return py::make_tuple(returns, steps);
+}
+
 py::dict GetState(const EnvBatch& self, std::size_t i) {
   return self.entry->get_state(self.batch.kernel(), self.batch.row(i));
 }
@@ -350,6 +366,7 @@ py::dict Describe(const EnvBatch& self) {
   out["has_action_mask"] = kernel.can().action_mask;
   out["has_to_play"] = kernel.can().to_play;
   out["has_pictures"] = kernel.can().pictures;
+  out["has_playouts"] = kernel.can().playouts;
   out["keywords"] = self.keywords;
   out["row_bytes"] = kernel.row_bytes();
   return out;
@@ -402,6 +419,8 @@ void BindVec(py::module_& m) {
       .def("look", &Look, py::arg("rows"),
            "Return what is to be seen of the batch, or of rows that are not in it.")
       .def("pictures", &Pictures, py::arg("rows"), py::arg("size"), "Return pictures of rows.")
+      .def("playouts", &Playouts, py::arg("rows"), py::arg("times"), py::arg("seed"),
+           py::arg("max_steps"), "Play episodes on by random actions; their returns and steps.")
       .def("get_state", &GetState, py::arg("row"), "Return a row's state in readable form.")
       .def("set_state", &SetState, py::arg("row"), py::arg("state"),
            "Set a row's state from what get_state returned.")

@@ -1,5 +1,6 @@
 #include "vec/batch.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <new>
@@ -93,6 +94,24 @@ std::int64_t Batch::FirstIllegal(const std::byte* slab, std::size_t n, const voi
   });
   const std::size_t row = first.load(std::memory_order_relaxed);
   return row == n ? -1 : static_cast<std::int64_t>(row);
+}
+
+void Batch::Playouts(const std::byte* slab, std::size_t n, std::size_t times, std::uint64_t seed,
+                     std::uint32_t max_steps, double* returns, std::int32_t* steps) {
+  const auto players = static_cast<std::size_t>(kernel_->spec().num_players);
+  const std::size_t bytes = kernel_->row_bytes();
+  // a playout is some tens of steps
+  const std::size_t grain = std::max<std::size_t>(1, kernel_->grain() / 16);
+  pool_.ParallelFor(n * times, grain, [&](std::size_t begin, std::size_t end) {
+    PlayoutSpace space(bytes, static_cast<std::size_t>(kernel_->spec().action_nvec[0]),
+                       kernel_->signal_size());
+    for (std::size_t k = begin; k < end; ++k) {
+      std::memcpy(space.row(), slab + k / times * bytes, bytes);
+      const std::uint64_t own = PlayoutSeed(seed, k / times, static_cast<std::uint32_t>(k % times));
+      steps[k] = static_cast<std::int32_t>(
+          kernel_->Playout(space.row(), own, max_steps, space, returns + k * players));
+    }
+  });
 }
 
 void Batch::Read(std::span<const std::int64_t> index, std::byte* to) const {

@@ -123,6 +123,15 @@ Kernel::Kernel(Facts facts, KernelOptions options)
   event_size_ = static_cast<std::size_t>(spec.event_rows) * spec.event_names.size();
   signal_size_ = static_cast<std::size_t>(
       std::accumulate(spec.signal_widths.begin(), spec.signal_widths.end(), std::int64_t{0}));
+  rewards_at_ = 0;
+  std::size_t signal = 0;
+  for (; signal < spec.signal_names.size() && spec.signal_names[signal] != "rewards"; ++signal) {
+    rewards_at_ += static_cast<std::size_t>(spec.signal_widths[signal]);
+  }
+  const bool knows_rewards =
+      signal < spec.signal_names.size() && spec.signal_widths[signal] == spec.num_players;
+  can_.playouts = spec.action_nvec.size() == 1 && spec.action_is_scalar &&
+                  (can_.to_play ? knows_rewards : spec.num_players == 1);
   mask_size_ = can_.action_mask ? static_cast<std::size_t>(spec.action_nvec[0]) : 0;
 }
 

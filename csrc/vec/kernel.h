@@ -20,6 +20,7 @@
 
 #include "core/philox.h"
 #include "envs/env.h"
+#include "vec/playout.h"
 
 namespace rollout {
 
@@ -88,6 +89,7 @@ struct Abilities {
   bool to_play = false;      // E::ToPlay
   bool pictures = false;     // E::Render
   bool fails = false;        // any function of E may throw EnvError
+  bool playouts = false;     // one discrete action, and everyone's rewards are known
 };
 
 // What is added to any environment.
@@ -124,6 +126,7 @@ class Kernel {
   std::size_t event_size() const { return event_size_; }
   std::size_t signal_size() const { return signal_size_; }
   std::size_t mask_size() const { return mask_size_; }
+  std::size_t rewards_at() const { return rewards_at_; }  // of "rewards" among the signals
 
   static RowHeader& Header(std::byte* row) { return *reinterpret_cast<RowHeader*>(row); }
   static const RowHeader& Header(const std::byte* row) {
@@ -135,6 +138,11 @@ class Kernel {
   virtual std::shared_ptr<const Kernel> Join(
       const std::vector<std::shared_ptr<const Kernel>>& parts,
       const KernelOptions& options) const = 0;
+
+  // Plays a row's episode on (playout.h), for at most max_steps; how many there were. returns:
+  // [num_players], the sums of their rewards. Only where can().playouts.
+  virtual std::uint32_t Playout(std::byte* row, std::uint64_t seed, std::uint32_t max_steps,
+                                PlayoutSpace& space, double* returns) const = 0;
 
   // All of these work on rows [begin, end) of a slab and of the outputs.
   virtual void Reset(std::byte* slab, const ResetRequest& request, const View& view,
@@ -183,7 +191,7 @@ class Kernel {
   std::vector<std::size_t> frame_bytes_;
   bool obs_is_single_;
   std::size_t frames_at_, row_bytes_, grain_;
-  std::size_t action_size_, event_size_, signal_size_, mask_size_;
+  std::size_t action_size_, event_size_, signal_size_, mask_size_, rewards_at_;
 };
 
 template <Environment E>
@@ -299,6 +307,37 @@ class KernelOf final : public Kernel {
       }
     }
     return end;
+  }
+
+  std::uint32_t Playout(std::byte* row, std::uint64_t seed, std::uint32_t max_steps,
+                        PlayoutSpace& space, double* returns) const override {
+    RowHeader& header = Header(row);
+    State& state = StateOf(row);
+    const Params& params = ParamsOf(row);
+    const auto players = static_cast<std::size_t>(spec().num_players);
+    const std::int64_t limit = this->limit(header.params);
+    const bool turns = kTurns && can().to_play;
+    header.seed = seed;
+    PhiloxStream choices = space.Choices(seed, header.episode, header.step);
+    std::fill(returns, returns + players, 0.0);
+    std::uint32_t steps = 0;
+    if constexpr (std::is_same_v<Action, std::int64_t>) {
+      for (; !header.ended() && steps < max_steps; ++steps) {
+        if constexpr (kMask) {
+          if (can().action_mask) E::LegalActions(params, state, space.mask());
+        }
+        const Action action = space.Pick(choices);
+        if (action < 0) break;
+        ++header.step;
+        float* const signals = turns ? space.ClearedSignals() : nullptr;
+        const Outcome outcome = E::Step(params, state, &action, Key(header), {nullptr, signals});
+        header.terminated = outcome.terminated;
+        header.truncated = limit > 0 && header.step >= limit;
+        if (!turns) returns[0] += outcome.reward;
+        for (std::size_t p = 0; turns && p < players; ++p) returns[p] += signals[rewards_at() + p];
+      }
+    }
+    return steps;
   }
 
   void ForgetFrames(std::byte* row) const override {

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rollout import _native
 from rollout.envs import arguments
-from rollout.envs.snapshot import RolloutFrom, Snapshot, StepFrom, View
+from rollout.envs.snapshot import Playouts, RolloutFrom, Snapshot, StepFrom, View
 from rollout.envs.spaces import action_space, observation_space
 
 NATIVE_MODES = {mode: number for number, mode in enumerate(arguments.MODES.values())}
@@ -93,6 +93,7 @@ class Rows(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
         facts = self._batch.describe()
         self.has_pictures = facts["has_pictures"]
+        self.has_playouts = facts["has_playouts"]
         self._require_pictures("render_mode", render_mode is not None)
         self.keywords = facts["keywords"][0]
         self.row_bytes = facts["row_bytes"]
@@ -211,6 +212,37 @@ class Rows(gymnasium.vector.VectorEnv[Any, Any, Any]):
         batch = self._open()
         self._require(snapshot)
         return View(*batch.look(snapshot.data))
+
+    def playouts(
+        self,
+        snapshot: Snapshot | None = None,
+        *,
+        n: int = 1,
+        seed: int = 0,
+        max_steps: int = 10_000,
+    ) -> Playouts:
+        """Play worlds to the end by uniformly random actions, legal ones where there are rules.
+
+        snapshot:  where each playout begins; the env's own worlds by default. Stays as it is.
+        n:         playouts a world.
+        seed:      what playout k of world i draws depends on (seed, i, k) alone, the environment's
+                   own chances included (but not those of a NumPy stream that its state holds).
+        max_steps: a playout stops there, with what it has.
+
+        Runs on the env's threads without the GIL; `reward_scale` does not count. Raises ValueError
+        for an environment whose action is not one discrete one.
+        """
+        if not self.has_playouts:
+            raise ValueError(
+                f"playouts: {self.env_id} has no single discrete action to draw; "
+                "take steps with step_from and actions of your own"
+            )
+        snapshot = self.snapshot() if snapshot is None else snapshot
+        self._require(snapshot)
+        n = arguments.whole("n", n)
+        seed = arguments.whole("seed", seed, low=0, high=arguments.SEED_LIMIT - 1)
+        max_steps = arguments.whole("max_steps", max_steps, high=2**31 - 1)
+        return Playouts(*self._open().playouts(snapshot.data, n, seed, max_steps))
 
     def pictures(
         self,

@@ -170,3 +170,15 @@ class RolloutFrom:
     reward: NDArray[np.float32]
     alive: NDArray[np.float32]
     events: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Playouts:
+    """How n random games from each of R worlds went, P players (one where nobody takes turns).
+
+    returns: [R, n, P] float64, the sum of each player's rewards, without discount.
+    steps:   [R, n] int32, how many there were; 0 where the world had ended before.
+    """
+
+    returns: NDArray[np.float64]
+    steps: NDArray[np.int32]

@@ -286,6 +286,7 @@ void SetGo(const GoParams& params, RowHeader& header, typename E::State& state,
   if (params.superko != Superko::kOff) {
     ReadPositions(fields, params, state.history.positions);
     state.history.positions.Insert(state.history.hash);
+    state.history.captured = true;  // for all one knows
   }
   SetOver(header, state.over,
           fields.Bool("over", false) || state.passes == 2 || state.moves == params.max_moves);

@@ -29,7 +29,9 @@ void WriteBits(std::uint64_t bits, Byte* out) {
     const std::uint64_t bytes = SpreadBits(bits >> i);
     std::memcpy(out + i, &bytes, 8);
   }
-  if constexpr (kCount > kWhole) {
+  if constexpr (kCount == kWhole + 1) {
+    out[kWhole] = static_cast<Byte>(bits >> kWhole & 1);
+  } else if constexpr (kCount > kWhole) {
     const std::uint64_t bytes = SpreadBits(bits >> kWhole);
     std::memcpy(out + kWhole, &bytes, kCount - kWhole);
   }

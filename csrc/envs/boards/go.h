@@ -62,6 +62,7 @@ struct Go {
     std::uint64_t hash;                    // of the stones on the board
     std::uint64_t chain_hash[kMaxPoints];  // of a chain's stones, at its head
     GoPositions<kMaxPoints> positions;     // all that have been, the empty board included
+    bool captured;                         // whether any stone has been taken
   };
 
   struct State {
@@ -130,10 +131,6 @@ struct Go {
       return;
     }
     mask[points] = 1;
-    if (params.superko == Superko::kPositional) {
-      for (int i = 0; i < points; ++i) mask[i] = MayPlay(params, state, i);
-      return;
-    }
     // with an empty neighbour a point is legal: no chain need be looked at
     for (int i = 0; i < points; ++i) mask[i] = (state.color[i] == 0) & (state.room[i] != 0);
     for (int i = 0; i < points; i += 8) {
@@ -148,6 +145,11 @@ struct Go {
       }
     }
     if (state.ko >= 0) mask[state.ko] = 0;
+    if (MayRepeat(params, state)) {
+      for (int i = 0; i < points; ++i) {
+        if (mask[i] != 0) mask[i] = !Repeats(params, state, i);
+      }
+    }
   }
 
   static bool IsLegal(const Params& params, const State& state, const Action* action) {
@@ -249,8 +251,16 @@ struct Go {
   static bool MayPlay(const Params& params, const State& state, int point) {
     if (state.color[point] != 0 || point == state.ko) return false;
     if (state.room[point] == 0 && !Breathes(params, state, point)) return false;
-    return params.superko != Superko::kPositional ||
-           !state.history.positions.Contains(HashAfter(params, state, point));
+    return !MayRepeat(params, state) || !Repeats(params, state, point);
+  }
+
+  // until a stone has been taken each position has more stones than those before it
+  static bool MayRepeat(const Params& params, const State& state) {
+    return params.superko == Superko::kPositional && state.history.captured;
+  }
+
+  static bool Repeats(const Params& params, const State& state, int point) {
+    return state.history.positions.Contains(HashAfter(params, state, point));
   }
 
   // whether a stone on an enclosed point has a liberty: it captures, or joins a chain with another
@@ -304,7 +314,10 @@ struct Go {
 
   // empties the points of a chain, which become liberties of the chains of colour `mine`
   static void Capture(const Params& params, State& state, int head, std::uint8_t mine) {
-    if (params.superko != Superko::kOff) state.history.hash ^= state.history.chain_hash[head];
+    if (params.superko != Superko::kOff) {
+      state.history.hash ^= state.history.chain_hash[head];
+      state.history.captured = true;
+    }
     int point = head;
     do {
       state.color[point] = 0;
