@@ -145,6 +145,16 @@ KITCHEN_EVENTS: tuple[str, ...]
 KITCHEN_VERBS: tuple[str, ...]  # [0] is "", nothing done
 KITCHEN_BOTS: tuple[str, ...]
 
+def game2048_afterstates(
+    env: EnvBatch, rows: NDArray[np.uint8], actions: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
+    """Slide worlds; the afterstates, the rewards [R] and the chance of each outcome [R, 32]."""
+
+def game2048_resolve(
+    env: EnvBatch, rows: NDArray[np.uint8], outcomes: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Give afterstates their tiles; the worlds and whether they are over [R]."""
+
 def kitchen_layout(text: str) -> _LayoutFacts:
     """Parse a kitchen's layout. Raises ValueError naming the line, the rule and the next move."""
 

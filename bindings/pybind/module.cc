@@ -8,6 +8,7 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindLibm(m);
   rollout::bindings::BindDraw(m);
   rollout::bindings::BindVec(m);
+  rollout::bindings::BindChance(m);
   rollout::bindings::BindGrid(m);
   rollout::bindings::BindKitchen(m);
   rollout::bindings::BindToy(m);

@@ -10,6 +10,7 @@ namespace py = pybind11;
 
 void BindCore(py::module_& m);
 void BindDraw(py::module_& m);
+void BindChance(py::module_& m);
 void BindGrid(py::module_& m);
 void BindLibm(py::module_& m);
 void BindKitchen(py::module_& m);

@@ -9,12 +9,16 @@ from typing import Any
 import gymnasium
 
 from rollout import _native
+from rollout.envs.chance import Game2048VectorEnv
 from rollout.envs.kitchen import KitchenVectorEnv
 from rollout.envs.single import SingleEnv
 from rollout.envs.vector_env import VectorEnv
 
 # environments with more than the common methods; the others are plain VectorEnvs
-CLASSES: dict[str, type[VectorEnv]] = {"Kitchen-v0": KitchenVectorEnv}
+CLASSES: dict[str, type[VectorEnv]] = {
+    "Kitchen-v0": KitchenVectorEnv,
+    "2048-v0": Game2048VectorEnv,
+}
 
 
 def make_vec(

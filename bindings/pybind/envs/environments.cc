@@ -8,6 +8,7 @@
 namespace rollout::bindings {
 
 std::vector<EnvEntry> BoardEntries();
+std::vector<EnvEntry> ChanceEntries();
 std::vector<EnvEntry> ClassicEntries();
 std::vector<EnvEntry> GridEntries();
 std::vector<EnvEntry> KitchenEntries();
@@ -29,6 +30,7 @@ struct Registry {
              NimEntries,
              MinAtarEntries,
              BoardEntries,
+             ChanceEntries,
              ToyEntries,
          }) {
       for (EnvEntry& entry : family()) entries.push_back(std::move(entry));

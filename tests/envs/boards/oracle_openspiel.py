@@ -8,6 +8,7 @@ FILE becomes an .npz. With T moves in all G games, chance moves included, and A 
   players  [T + G]   who was to move at each position, the last of each game included; -1 is chance
   masks    [T + G, A/8] the legal actions of each position, as np.packbits packs them
   returns  [G, P]    what each player got in all
+  over     [G]       whether the game is over; not where OpenSpiel knows no action to go on with
 
 Run in a process of its own: the tests do not load OpenSpiel.
 """
@@ -23,7 +24,7 @@ def main(name: str, games: int, seed: int, path: str) -> None:
     game = pyspiel.load_game(name)
     width = game.num_distinct_actions()
     rng = random.Random(seed)
-    lengths, actions, players, masks, returns = [], [], [], [], []
+    lengths, actions, players, masks, returns, over = [], [], [], [], [], []
     for _ in range(games):
         state = game.new_initial_state()
         start = len(actions)
@@ -34,7 +35,7 @@ def main(name: str, games: int, seed: int, path: str) -> None:
             mask[legal] = 1
             masks.append(np.packbits(mask))
             players.append(max(state.current_player(), -1))
-            if state.is_terminal():
+            if state.is_terminal() or not (chance or legal):
                 break
             if chance:
                 outcomes, weights = zip(*state.chance_outcomes(), strict=True)
@@ -45,6 +46,7 @@ def main(name: str, games: int, seed: int, path: str) -> None:
             state.apply_action(action)
         lengths.append(len(actions) - start)
         returns.append(state.returns())
+        over.append(state.is_terminal())
     np.savez(
         path,
         lengths=np.array(lengths),
@@ -52,6 +54,7 @@ def main(name: str, games: int, seed: int, path: str) -> None:
         players=np.array(players, np.int8),
         masks=np.array(masks),
         returns=np.array(returns),
+        over=np.array(over),
     )
 
 
