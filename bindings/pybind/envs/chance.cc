@@ -78,7 +78,7 @@ void SetState(const Game2048::Params& params, RowHeader& header, Game2048::State
   bool room = false;
   for (const double chance : chances) room |= chance > 0;
   if (state.awaits_tile && !room) Refuse("state: board", "room for the tile it awaits", board);
-  state.over = !state.awaits_tile && Game2048::IsOver(params, state);
+  Game2048::Judge(params, state);
   header.terminated = state.over;
   header.step = static_cast<std::uint32_t>(fields.Int("step", 0, 0, UINT32_MAX));
 }

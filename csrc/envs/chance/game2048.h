@@ -11,6 +11,7 @@
 // tiles next to the wall that the board slides to.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +40,7 @@ struct Game2048 {
 
   struct State {
     std::uint8_t tile[kCells];  // 0 none, k a tile of 2^k; row by row
+    std::uint8_t legal;         // a bit for each action that changes the board, if it is the time
     std::uint8_t awaits_tile;
     std::uint8_t over;
   };
@@ -78,12 +80,11 @@ struct Game2048 {
   }
 
   static void LegalActions(const Params&, const State& state, std::int8_t* mask) {
-    const unsigned legal = state.over || state.awaits_tile ? 0 : Slides(state);
-    for (int a = 0; a < kActions; ++a) mask[a] = legal >> a & 1;
+    for (int a = 0; a < kActions; ++a) mask[a] = state.legal >> a & 1;
   }
 
   static bool IsLegal(const Params&, const State& state, const Action* action) {
-    return !state.over && !state.awaits_tile && (Slides(state) >> *action & 1);
+    return state.legal >> *action & 1;
   }
 
   // The player's part of a step, to the afterstate; the sum of the tiles made. The game may be
@@ -117,6 +118,7 @@ struct Game2048 {
     }
     Store(lanes, state, action);
     state.awaits_tile = !state.over;
+    state.legal = 0;
     return static_cast<double>(made);
   }
 
@@ -124,7 +126,7 @@ struct Game2048 {
   static void Resolve(const Params& params, State& state, int outcome) {
     state.tile[outcome / 2] = static_cast<std::uint8_t>(1 + outcome % 2);
     state.awaits_tile = 0;
-    state.over = IsOver(params, state);
+    Judge(params, state);
   }
 
   // The chance of each outcome of an afterstate.
@@ -138,12 +140,12 @@ struct Game2048 {
     }
   }
 
-  // Whether a board that awaits no tile ends the game.
-  static bool IsOver(const Params& params, const State& state) {
-    for (const std::uint8_t tile : state.tile) {
-      if (params.max_tile > 0 && tile >= params.max_tile) return true;
-    }
-    return Slides(state) == 0;
+  // Works out what is legal, and whether the game is over, from the tiles.
+  static void Judge(const Params& params, State& state) {
+    const bool made = params.max_tile > 0 &&
+                      *std::max_element(state.tile, state.tile + kCells) >= params.max_tile;
+    state.legal = state.awaits_tile || made ? std::uint8_t{0} : Slides(state);
+    state.over = !state.awaits_tile && state.legal == 0;
   }
 
  private:
@@ -189,11 +191,11 @@ struct Game2048 {
   }
 
   // a bit for each action that changes the board
-  static unsigned Slides(const State& state) {
+  static std::uint8_t Slides(const State& state) {
     const Lanes rows = Rows(state), columns = Transposed(rows);
     const auto [up, down] = BothWays(rows);
     const auto [left, right] = BothWays(columns);
-    return unsigned{up} | unsigned{right} << 1 | unsigned{down} << 2 | unsigned{left} << 3;
+    return static_cast<std::uint8_t>(up | right << 1 | down << 2 | left << 3);
   }
 
   // whether anything moves towards lane 0, and towards lane 3

@@ -1,0 +1,104 @@
+"""Games: ours beside OpenSpiel's, random legal play with the legal actions of every position.
+
+Ours steps 1024 games through the public `step()`, with masks, observations and automatic resets, on
+a tape of legal actions recorded before. OpenSpiel replays recorded games one at a time from Python
+and asks for the legal actions of each position; it makes no observations. Its wheel is among the
+tests' oracles.
+"""
+
+import itertools
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import rollout
+
+NUM_ENVS = 1024
+
+# id, keywords, OpenSpiel's name, calls of step a round, what ours must reach in steps a second
+GAMES = [
+    ("TicTacToe-v0", {}, "tic_tac_toe", 60, 30e6),
+    ("ConnectFour-v0", {}, "connect_four", 60, 15e6),
+    ("Othello-v0", {}, "othello", 130, 7e6),
+    ("Hex-v0", {}, "hex", 120, None),
+    ("Go-v0", {}, "go(board_size=9)", 170, 2e6),
+    ("2048-v0", {}, "2048", 60, 6e6),
+]
+
+
+def ours(id: str, keywords: dict, calls: int) -> Callable[[], None]:
+    env = rollout.make_vec(id, NUM_ENVS, num_threads=1, **keywords)
+    rng = np.random.default_rng(0)
+    _, infos = env.reset(seed=0)
+    tape = []
+    for _ in range(calls):
+        mask = infos["action_mask"]
+        pick = (rng.random(NUM_ENVS) * mask.sum(axis=1)).astype(np.int64)
+        tape.append(np.argmax(mask.cumsum(axis=1) > pick[:, None], axis=1))
+        infos = env.step(tape[-1])[4]
+
+    def run() -> None:
+        env.reset(seed=0)
+        step = env.step
+        for actions in tape:
+            step(actions)
+
+    return run
+
+
+def openspiel(name: str, moves: int) -> Callable[[], None]:
+    game = pytest.importorskip("pyspiel").load_game(name)
+    rng = random.Random(0)
+    games: list[list[int]] = []
+    while sum(map(len, games)) < moves:
+        state, played = game.new_initial_state(), []
+        while not state.is_terminal() and state.legal_actions():
+            played.append(rng.choice(state.legal_actions()))
+            state.apply_action(played[-1])
+        games.append(played)
+    games[-1] = games[-1][: moves - sum(map(len, games[:-1]))]
+
+    def run() -> None:
+        for played in games:
+            state = game.new_initial_state()
+            for action in played:
+                state.legal_actions()
+                state.apply_action(action)
+
+    return run
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize(
+    ("row", "side"),
+    list(itertools.product(GAMES, ["ours", "OpenSpiel"])),
+    ids=[f"{row[0]}-{side}" for row, side in itertools.product(GAMES, ["ours", "OpenSpiel"])],
+)
+def test_random_play(benchmark, row: tuple, side: str) -> None:
+    id, keywords, name, calls, least = row
+    work = calls * NUM_ENVS if side == "ours" else 2000
+    benchmark.extra_info.update(
+        pair=f"{id}, n={NUM_ENVS}",
+        role="ours" if side == "ours" else "rival",
+        name=side,
+        work=work,
+        unit="steps",
+    )
+    if side == "ours" and least is not None:
+        benchmark.extra_info["rate_at_least"] = least
+    benchmark(ours(id, keywords, calls) if side == "ours" else openspiel(name, work))
+
+
+@pytest.mark.info
+@pytest.mark.parametrize("id", ["TicTacToe-v0", "ConnectFour-v0", "Othello-v0", "Go-v0"])
+def test_playouts(benchmark, id: str) -> None:
+    """Whole random games in native threads, without Python: what plain UCT is made of."""
+    env = rollout.make_vec(id, 1, num_threads=1)
+    env.reset(seed=0)
+    worlds, n = env.snapshot(), 500
+    benchmark.extra_info.update(
+        pair=f"{id}, playouts", role="ours", name="ours", work=n, unit="playouts"
+    )
+    benchmark(lambda: env.playouts(worlds, n=n, seed=1))
