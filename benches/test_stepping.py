@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import rollout
+from rollout import _native
 
 MODES = {
     "gymnasium vector": "vector_entry_point",
@@ -170,3 +171,52 @@ def test_door_key(benchmark, num_envs: int, side: str) -> None:
         unit="steps",
     )
     benchmark(run)
+
+
+# id, keywords, and the least rate at 1024 rows
+SMALL_WORLDS = [
+    ("CartPole-v1", {"precision": "fast"}, 80e6),
+    ("MountainCar-v0", {}, 20e6),
+    ("MountainCarContinuous-v0", {}, 20e6),
+    ("Pendulum-v1", {}, 15e6),
+    ("Acrobot-v1", {}, 4e6),
+    ("FrozenLake-v1", {}, 30e6),
+    ("CliffWalking-v1", {}, 30e6),
+    ("Taxi-v4", {}, 30e6),
+    ("Blackjack-v1", {}, 20e6),
+    ("Reacher-v0", {}, None),
+    ("CartPoleSwingUp-v0", {}, None),
+]
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("side", ["ours", "plain loop", "gymnasium sync"])
+@pytest.mark.parametrize(("id", "keywords", "at_least"), SMALL_WORLDS)
+def test_small_worlds(
+    benchmark, id: str, keywords: dict, at_least: float | None, side: str
+) -> None:
+    """Beside Gymnasium's loop over single ones, and beside a plain native loop."""
+    num_envs, calls = 1024, 50
+    env = rollout.make_vec(id, num_envs, num_threads=1, **keywords)
+    env.action_space.seed(0)
+    actions = np.stack([env.action_space.sample() for _ in range(16)])
+    if side == "gymnasium sync":
+        if id not in gymnasium.registry:
+            pytest.skip("an environment of ours")
+        num_envs, calls = 64, 10
+        env = gymnasium.make_vec(id, num_envs, vectorization_mode="sync")
+    roles = {"ours": "ours", "plain loop": "floor", "gymnasium sync": "rival"}
+    benchmark.extra_info.update(
+        pair=" ".join([id, *keywords.values()]) + ", n=1024",
+        role=roles[side],
+        name="gymnasium sync, n=64" if side == "gymnasium sync" else side,
+        work=calls * num_envs,
+        unit="steps",
+    )
+    if side == "ours" and at_least is not None:
+        benchmark.extra_info["rate_at_least"] = at_least
+    if side == "plain loop":
+        benchmark(_native.plain_loop, env._open(), calls, actions[0])
+    else:
+        benchmark(stepper(env, calls, actions=actions[:, :num_envs]))
+    env.close()

@@ -35,14 +35,18 @@ EnvEntry CartPoleEntry() {
       "CartPole-v1", "balance a pole on a cart; equal to gymnasium's, bit for bit",
       [](Kwargs& kwargs) {
         auto params = Limited<CartPole::Params>(kwargs);
+        params.fast = kwargs.Choice("precision", {"exact", "fast"}) == 1;
         params.sutton_barto_reward = kwargs.Bool("sutton_barto_reward", false);
         return params;
       },
       [](const CartPole::Params&, const RowHeader& header, const CartPole::State& state) {
         return FieldsToDict(kCartPole, header, state);
       },
-      [](const CartPole::Params&, RowHeader& header, CartPole::State& state,
-         const py::dict& values) { FieldsFromDict(kCartPole, header, state, values); });
+      [](const CartPole::Params& params, RowHeader& header, CartPole::State& state,
+         const py::dict& values) {
+        FieldsFromDict(kCartPole, header, state, values);
+        if (params.fast) CartPole::Narrow(state);
+      });
 }
 
 // mountain cars ----------------------------------------------------------------------------------

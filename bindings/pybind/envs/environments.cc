@@ -11,6 +11,7 @@ std::vector<EnvEntry> BoardEntries();
 std::vector<EnvEntry> ChanceEntries();
 std::vector<EnvEntry> ClassicEntries();
 std::vector<EnvEntry> GridEntries();
+std::vector<EnvEntry> ControlEntries();
 std::vector<EnvEntry> KitchenEntries();
 std::vector<EnvEntry> NimEntries();
 std::vector<EnvEntry> MinAtarEntries();
@@ -32,6 +33,7 @@ struct Registry {
              BoardEntries,
              ChanceEntries,
              ToyEntries,
+             ControlEntries,
          }) {
       for (EnvEntry& entry : family()) entries.push_back(std::move(entry));
     }

@@ -82,7 +82,8 @@ std::vector<std::string> MapFrom(const py::object& value) {
   return map;
 }
 
-Tabular::Params FrozenLakeParams(Kwargs& kwargs, std::size_t size, std::int64_t limit) {
+Tabular::Params FrozenLakeParams(Kwargs& kwargs, std::size_t size, std::int64_t limit,
+                                 const char* id) {
   FrozenLakeRules rules;
   if (kwargs.Choice("map_name", {"4x4", "8x8"}, size) == 1) rules.map = FrozenLake8x8();
   if (const py::object map = kwargs.Object("desc"); !map.is_none()) rules.map = MapFrom(map);
@@ -94,7 +95,14 @@ Tabular::Params FrozenLakeParams(Kwargs& kwargs, std::size_t size, std::int64_t 
     if (rewards.size() != rules.rewards.size()) RefuseKeyword("reward_schedule", rule, schedule);
     std::copy(rewards.begin(), rewards.end(), rules.rewards.begin());
   }
-  return {FrozenLakeTable(rules), Limit(kwargs, limit)};
+  return {FrozenLakeTable(rules), Limit(kwargs, limit), id};
+}
+
+// cliff walking ----------------------------------------------------------------------------------
+
+Tabular::Params CliffParams(Kwargs& kwargs, bool slippery, const char* id) {
+  slippery = kwargs.Bool("is_slippery", slippery);
+  return {CliffWalkingTable(slippery), Limit(kwargs, 0), id};
 }
 
 // taxi -------------------------------------------------------------------------------------------
@@ -203,23 +211,21 @@ py::tuple Transitions(EnvBatch& env) {
 std::vector<EnvEntry> ToyEntries() {
   const char* const lake = "cross slippery ice without falling in; equal to gymnasium's";
   const char* const cliff = "walk to a goal along a cliff; equal to gymnasium's";
-  return {TabularEntry("FrozenLake-v1", lake,
-                       [](Kwargs& kwargs) { return FrozenLakeParams(kwargs, 0, 100); }),
-          TabularEntry("FrozenLake8x8-v1", lake,
-                       [](Kwargs& kwargs) { return FrozenLakeParams(kwargs, 1, 200); }),
-          TabularEntry("CliffWalking-v1", cliff,
-                       [](Kwargs& kwargs) {
-                         const bool slippery = kwargs.Bool("is_slippery", false);
-                         return Tabular::Params{CliffWalkingTable(slippery), Limit(kwargs, 0)};
-                       }),
-          TabularEntry("CliffWalkingSlippery-v1", cliff,
-                       [](Kwargs& kwargs) {
-                         const bool slippery = kwargs.Bool("is_slippery", true);
-                         return Tabular::Params{CliffWalkingTable(slippery), Limit(kwargs, 0)};
-                       }),
-          MakeEntry<Taxi>("Taxi-v4", "fetch a passenger and bring them home; equal to gymnasium's",
-                          TaxiParams, GetState<Taxi>, SetState<Taxi>),
-          BlackjackEntry()};
+  return {
+      TabularEntry(
+          "FrozenLake-v1", lake,
+          [](Kwargs& kwargs) { return FrozenLakeParams(kwargs, 0, 100, "FrozenLake-v1"); }),
+      TabularEntry(
+          "FrozenLake8x8-v1", lake,
+          [](Kwargs& kwargs) { return FrozenLakeParams(kwargs, 1, 200, "FrozenLake8x8-v1"); }),
+      TabularEntry("CliffWalking-v1", cliff,
+                   [](Kwargs& kwargs) { return CliffParams(kwargs, false, "CliffWalking-v1"); }),
+      TabularEntry(
+          "CliffWalkingSlippery-v1", cliff,
+          [](Kwargs& kwargs) { return CliffParams(kwargs, true, "CliffWalkingSlippery-v1"); }),
+      MakeEntry<Taxi>("Taxi-v4", "fetch a passenger and bring them home; equal to gymnasium's",
+                      TaxiParams, GetState<Taxi>, SetState<Taxi>),
+      BlackjackEntry()};
 }
 
 void BindToy(py::module_& m) {

@@ -1,7 +1,8 @@
 // CartPole-v1: balance a pole on a cart by pushing left or right.
 //
 // Bit-equal with gymnasium's CartPole-v1 (state, observation, reward, ends, and resets from the
-// same seed) wherever NumPy's float64 sin and cos are the C library's. Source: Barto, Sutton and
+// same seed) wherever NumPy's float64 sin and cos are the C library's. `fast` rows compute in
+// float32 instead (cartpole_fast.h). Source: Barto, Sutton and
 // Anderson 1983, with the constants and the order of operations of gymnasium 1.x.
 #pragma once
 
@@ -35,6 +36,7 @@ struct CartPole {
 
   struct Params {
     std::int64_t max_episode_steps = 500;
+    bool fast = false;                 // float32
     bool sutton_barto_reward = false;  // 0 a step and -1 at the fall, instead of 1 a step
   };
 
@@ -56,15 +58,24 @@ struct CartPole {
     return spec;
   }
 
-  static void Reset(const Params&, State& state, const StepKey& key) {
+  static void Reset(const Params& params, State& state, const StepKey& key) {
     if (key.reseeded) state.rng.Seed(key.seed);
     for (double* value : {&state.x, &state.x_dot, &state.theta, &state.theta_dot}) {
       *value = state.rng.Uniform(-kResetBound, kResetBound);
+    }
+    if (params.fast) Narrow(state);
+  }
+
+  // to float32, which the states of fast rows are
+  static void Narrow(State& state) {
+    for (double* value : {&state.x, &state.x_dot, &state.theta, &state.theta_dot}) {
+      *value = static_cast<double>(static_cast<float>(*value));
     }
   }
 
   static Outcome Step(const Params& params, State& state, const Action* action, const StepKey&,
                       const StepExtras&) {
+    if (params.fast) return StepFast(params, state, action);
     const double force = *action == 1 ? kForceNewtons : -kForceNewtons;
     const double cos_theta = std::cos(state.theta);
     const double sin_theta = std::sin(state.theta);
@@ -93,6 +104,10 @@ struct CartPole {
     return params.sutton_barto_reward ? (terminated ? -1.0 : 0.0) : 1.0;
   }
 
+  static Outcome StepFast(const Params& params, State& state, const Action* action);
+  static void StepManyFast(const Params& params, State* const* states, const Action* const* actions,
+                           Outcome* outcomes, std::size_t n);
+
 #ifdef ROLLOUT_HAS_AVX2_TARGET
   static void StepFour(const Params& params, State* const* states, const Action* const* actions,
                        Outcome* outcomes);
@@ -100,6 +115,7 @@ struct CartPole {
 
   static void StepMany(const Params& params, State* const* states, const Action* const* actions,
                        Outcome* outcomes, std::size_t n) {
+    if (params.fast) return StepManyFast(params, states, actions, outcomes, n);
     std::size_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
     if (ActiveSimd() == SimdLevel::kAvx2) {
@@ -172,3 +188,5 @@ ROLLOUT_AVX2_TARGET inline void CartPole::StepFour(const Params& params, State* 
 #endif  // ROLLOUT_HAS_AVX2_TARGET
 
 }  // namespace rollout
+
+#include "envs/classic/cartpole_fast.h"

@@ -54,6 +54,7 @@ struct Blackjack {
 
   static EnvSpec Describe(const Params& params) {
     EnvSpec spec;
+    spec.id = "Blackjack-v1";
     const auto field = [](std::int64_t n, std::size_t offset) {
       ObsField out;
       out.dtype = Dtype::kInt64;

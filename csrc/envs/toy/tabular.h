@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <string>
 #include <vector>
 
 #include "envs/env.h"
@@ -105,6 +106,7 @@ struct Tabular {
   struct Params {
     Table table;
     std::int64_t max_episode_steps = 0;
+    std::string id;
   };
 
   struct State {
@@ -114,6 +116,7 @@ struct Tabular {
 
   static EnvSpec Describe(const Params& params) {
     EnvSpec spec;
+    spec.id = params.id;
     spec.obs_dtype = Dtype::kInt64;
     spec.obs_nvec = {params.table.num_states()};
     spec.action_nvec = {params.table.num_actions()};

@@ -138,6 +138,7 @@ struct Taxi {
 
   static EnvSpec Describe(const Params& params) {
     EnvSpec spec;
+    spec.id = "Taxi-v4";
     spec.obs_dtype = Dtype::kInt64;
     spec.obs_nvec = {kStates};
     spec.action_nvec = {kActions};
