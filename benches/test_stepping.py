@@ -126,6 +126,23 @@ def test_kitchen(benchmark, num_envs: int, side: str) -> None:
     benchmark(run)
 
 
+@pytest.mark.info
+@pytest.mark.parametrize("view", ["lossless", "features", "none"])
+def test_kitchen_views(benchmark, view: str) -> None:
+    num_envs, calls = 1024, 100
+    asked = {"observe": False} if view == "none" else {"observation": view}
+    env = rollout.make_vec("Kitchen-v0", num_envs, num_threads=1, **asked)
+    actions = np.random.default_rng(0).integers(0, 6, (64, num_envs, 2))
+    benchmark.extra_info.update(
+        pair=f"Kitchen-v0 cramped_room, observations: {view}, n={num_envs}",
+        role="ours",
+        name="ours",
+        work=calls * num_envs,
+        unit="steps",
+    )
+    benchmark(stepper(env, calls, actions=actions))
+
+
 @functools.cache
 def minigrid_level(id: str) -> gymnasium.Env:
     """One world of the Python original, without the pygame that it draws with."""
