@@ -237,3 +237,75 @@ def test_small_worlds(
     else:
         benchmark(stepper(env, calls, actions=actions[:, :num_envs]))
     env.close()
+
+
+@functools.cache
+def python_minatar() -> ModuleType:
+    """The Python original, without what it draws with."""
+    with mock.patch.dict(sys.modules, {"matplotlib": None}):
+        return importlib.import_module("minatar")
+
+
+def python_game(game: str, num_envs: int, calls: int, *, actions: np.ndarray) -> Callable:
+    """The Python original, a game at a time, with its picture of planes and its reset."""
+    env = python_minatar().Environment(game)
+    env.seed(0)
+    env.reset()
+    minimal = env.minimal_action_set()
+    source = itertools.cycle([minimal[action] for action in actions.ravel().tolist()])
+
+    def run() -> None:
+        for action in itertools.islice(source, calls * num_envs):
+            _, ended = env.act(action)
+            env.state()
+            if ended:
+                env.reset()
+
+    return run
+
+
+# id -> the original's name, and the least rate of ours at 1024 rows
+MINATAR = {
+    "MinAtar-Breakout-v1": ("breakout", 5e6),
+    "MinAtar-Freeway-v1": ("freeway", 4e6),
+    "MinAtar-Asterix-v1": ("asterix", 4e6),
+    "MinAtar-SpaceInvaders-v1": ("space_invaders", 3e6),
+    "MinAtar-Seaquest-v1": ("seaquest", 2.5e6),
+}
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize(
+    ("id", "side"), list(itertools.product(MINATAR, ["ours", "minatar in Python"]))
+)
+def test_minatar(benchmark, id: str, side: str) -> None:
+    game, rate = MINATAR[id]
+    num_envs = 1024
+    env = rollout.make_vec(id, num_envs, num_threads=1)
+    actions = np.random.default_rng(0).integers(0, env.single_action_space.n, (64, num_envs))
+    calls = 64 if side == "ours" else 1
+    if side == "ours":
+        run = stepper(env, calls, actions=actions)
+        benchmark.extra_info["rate_at_least"] = rate
+    else:
+        run = python_game(game, num_envs, calls, actions=actions)
+        benchmark.extra_info["ratio_at_least"] = 15
+    benchmark.extra_info.update(
+        pair=f"{id}, n={num_envs}",
+        role="ours" if side == "ours" else "rival",
+        name=side,
+        work=calls * num_envs,
+        unit="steps",
+    )
+    benchmark(run)
+
+
+@pytest.mark.info
+@pytest.mark.parametrize("id", ["MinAtar-Seaquest-v1", "CartPole-v1", "MiniGrid-DoorKey-8x8-v0"])
+def test_pictures(benchmark, id: str) -> None:
+    env = rollout.make_vec(id, 64, num_threads=1, render_obs=True, render_size=64)
+    actions = np.random.default_rng(0).integers(0, env.single_action_space.n, (64, 64))
+    benchmark.extra_info.update(
+        pair=f"{id}, 64 x 64 RGB, n=64", role="ours", work=8 * 64, unit="steps"
+    )
+    benchmark(stepper(env, 8, actions=actions))
