@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 NATIVE := $(shell find csrc bindings -name '*.cc' -o -name '*.h' 2>/dev/null)
 CPP := $(filter %.cc %.h,$(NATIVE))
 
-.PHONY: help demo test bench check format build clean
+.PHONY: help demo test bench check sanitize fuzz soak format build clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -26,8 +26,8 @@ demo: $(VENV)/installed  ## a planner cooks in a kitchen whose rules it never sa
 test: $(VENV)/installed $(VENV)/test-tools  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/installed $(VENV)/test-tools  ## time us beside rivals and floors; one table of ratios, out/bench.{json,png}
-	$(BIN)/python -m rollout bench $(ARGS)
+bench: $(VENV)/installed $(VENV)/test-tools  ## time us beside rivals and floors; one table of ratios, out/bench.{json,png}; PEERS=1 installs more rivals
+	$(BIN)/python -m rollout bench $(if $(PEERS),--peers) $(ARGS)
 
 check: $(VENV)/installed $(VENV)/test-tools $(VENV)/check-tools  ## linters, types, formatting, native warnings as errors, stubs
 	$(BIN)/ruff check .
@@ -36,6 +36,15 @@ check: $(VENV)/installed $(VENV)/test-tools $(VENV)/check-tools  ## linters, typ
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
 	ROLLOUT_WERROR=1 $(BIN)/python setup.py --quiet build_ext --build-temp build/werror --build-lib build/werror/lib
 	$(BIN)/python -m pytest -q tests/test_stubs.py
+
+sanitize: $(VENV)/installed $(VENV)/test-tools  ## tests under ASAN, UBSAN and TSAN: KIND=address or KIND=thread for one of the two
+	$(foreach kind,$(or $(KIND),address thread),$(BIN)/python tests/sanitize.py $(kind) $(ARGS) &&) true
+
+fuzz: $(VENV)/installed  ## fuzz layouts, plug-ins' descriptions and snapshots, FUZZ_SECONDS=60 each; the first two need clang
+	$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
+
+soak: $(VENV)/installed  ## 200 million steps over all environments, with constant memory; ARGS=STEPS for fewer
+	$(BIN)/python tests/soak/soak.py $(ARGS)
 
 format: $(VENV)/check-tools  ## rewrite Python and C++ as `make check` wants them
 	$(BIN)/ruff check --fix .

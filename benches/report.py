@@ -203,6 +203,20 @@ def describe(record: dict) -> str:
     )
 
 
+def rivals(path: Path | None, pairs: set[str]) -> tuple[list[Timing], str]:
+    """Read what peers/run.py timed of these pairs; say in words who is missing."""
+    if path is None or not path.is_file():
+        return [], "more rivals, each in an environment of its own: make bench PEERS=1"
+    saved = json.loads(path.read_text())
+    sides = [
+        Timing(line["pair"], "rival", line["name"], line["unit"], line["rate"], None, None)
+        for line in saved["timed"]
+        if line["pair"] in pairs
+    ]
+    missing = [f"{name} is not installed ({why})" for name, why in saved["missing"].items()]
+    return sides, "; ".join(missing)
+
+
 def committed() -> dict[tuple[str, str], float]:
     """Read the ratios that the repository carries, if it carries any."""
     if not BASELINE.is_file():
@@ -216,12 +230,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records", type=Path, nargs="+", help="what pytest --benchmark-json wrote")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written")
+    parser.add_argument("--peers", type=Path, help="what peers/run.py wrote")
     asked = parser.parse_args()
     records = [json.loads(path.read_text()) for path in asked.records]
-    result = list(middle([list(rows(list(timings(record)))) for record in records]))
+    passes = [list(timings(record)) for record in records]
+    others, missing = rivals(asked.peers, {side.pair for side in passes[0]})
+    result = list(middle([list(rows([*sides, *others])) for sides in passes]))
     machine = describe(records[0])
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table(result, machine, committed()))
+    if missing:
+        console.print(missing, highlight=False)
 
     asked.out.mkdir(parents=True, exist_ok=True)
     saved = {

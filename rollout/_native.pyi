@@ -295,6 +295,13 @@ class EnvBatch:
     def threaded(self) -> bool:
         """Return whether the last step used the threads."""
 
+    def loop(self, tape: list[Any]) -> float:
+        """Step every row through a tape of legal actions in one call; return all rewards' sum.
+
+        By one thread, with nothing of Python in the loop: the floor that benches compare with. What
+        is legal is not checked, so actions must be.
+        """
+
     def read(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return a copy of rows, [len(index), row_bytes]."""
 

@@ -134,6 +134,29 @@ py::tuple Step(EnvBatch& self, const py::object& given) {
   return arrays->AsTuple();
 }
 
+// the floor of the benches: the same rows in a plain loop, with nothing of Python, the pool or new
+// arrays in it
+double Loop(EnvBatch& self, const py::list& tape) {
+  RequireReady(self);
+  const Kernel& kernel = self.batch.kernel();
+  const std::size_t n = self.batch.num_rows();
+  std::vector<py::array> steps;
+  for (const py::handle actions : tape) {
+    steps.push_back(CheckActions(kernel, py::reinterpret_borrow<py::object>(actions), n));
+  }
+  std::vector<const void*> pointers;
+  for (const py::array& actions : steps) pointers.push_back(actions.data());
+  const StepArrays arrays(kernel, n, self.wish);
+  const StepOutputs out = arrays.pointers();
+  double total = 0.0;
+  const py::gil_scoped_release release;
+  for (const void* const actions : pointers) {
+    kernel.Step(self.batch.row(0), actions, self.mode, out, 0, n);
+    for (std::size_t i = 0; i < n; ++i) total += out.reward[i];
+  }
+  return total;
+}
+
 std::unique_ptr<StepArrays> Buffers(const EnvBatch& self, const py::dict& given) {
   return std::make_unique<StepArrays>(self.batch.kernel(), self.batch.num_rows(), self.wish,
                                       ArraySource(given));
@@ -409,6 +432,8 @@ void BindVec(py::module_& m) {
           "threaded",
           [](const EnvBatch& self) { return self.batch.Threaded(self.batch.num_rows()); },
           "Return whether the last step used the threads.")
+      .def("loop", &Loop, py::arg("tape"),
+           "Step every row through a tape of legal actions in one call; return all rewards' sum.")
       .def("read", &Read, py::arg("index"), "Return a copy of rows as bytes.")
       .def("write", &Write, py::arg("rows"), py::arg("index"), "Overwrite rows by bytes.")
       .def("step_rows", &StepRows, py::arg("rows"), py::arg("actions"),

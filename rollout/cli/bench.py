@@ -22,6 +22,12 @@ def bench(
     passes: Annotated[
         int, typer.Option(min=1, help="times to run them all; the middle ratio is shown")
     ] = 3,
+    peers: Annotated[
+        bool,
+        typer.Option(
+            help="also time rivals that need environments of their own (installs them; minutes)"
+        ),
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="folder for bench.json and bench.png")] = Path(
         "out"
     ),
@@ -44,6 +50,11 @@ def bench(
             "clone the project and run `make bench` there"
         )
     out.mkdir(parents=True, exist_ok=True)
+    times = (out / "peers.json").resolve()
+    times.unlink(missing_ok=True)
+    if peers:
+        script = [sys.executable, str(root / "benches" / "peers" / "run.py")]
+        subprocess.run([*script, "--out", str(times)], cwd=root, check=True)
     # a bench that cannot be collected should fail with its own error, not with the plugin's warning
     lenient = ["-W", "ignore::pytest_benchmark.logger.PytestBenchmarkWarning"]
     pytest = [sys.executable, "-m", "pytest", "benches", "-q", "-p", "no:cacheprovider", *lenient]
@@ -55,4 +66,5 @@ def bench(
         if code != 0:
             raise typer.Exit(code)
     report = [sys.executable, str(root / "benches" / "report.py"), *map(str, records)]
-    raise typer.Exit(subprocess.run([*report, "--out", str(out)], check=False).returncode)
+    where = ["--out", str(out), "--peers", str(times)]
+    raise typer.Exit(subprocess.run([*report, *where], check=False).returncode)

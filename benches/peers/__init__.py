@@ -1,0 +1,1 @@
+"""Rivals in virtual environments of their own: a script each, named in benches/peers.txt."""

@@ -1,0 +1,26 @@
+"""PufferLib's Ocean CartPole (float32, not bit-equal with Gymnasium's), through its own step()."""
+
+import numpy as np
+from pufferlib.ocean.cartpole.cartpole import Cartpole
+
+from peers.timing import one_core, say
+
+STEPS = 64
+
+
+def main() -> None:
+    one_core()
+    for rows in (1, 64, 1024):
+        env = Cartpole(num_envs=rows, continuous=False, report_interval=128)
+        env.reset(seed=0)
+        actions = list(np.random.default_rng(0).integers(0, 2, (STEPS, rows)).astype(np.int32))
+
+        def run(env=env, actions=actions) -> None:
+            for chosen in actions:
+                env.step(chosen)
+
+        say(f"CartPole-v1, n={rows}", "pufferlib", run, STEPS * rows)
+
+
+if __name__ == "__main__":
+    main()
