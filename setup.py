@@ -1,6 +1,6 @@
 """Drive the native build: one extension, `rollout._native`, from csrc/ and bindings/pybind/.
 
-ROLLOUT_WERROR=1 turns warnings into errors (CI sets it).
+ROLLOUT_WERROR=1 turns warnings into errors (CI sets it); ROLLOUT_SANITIZE is for tests/sanitize.py.
 """
 
 import os
@@ -27,6 +27,15 @@ HEADERS = sorted(
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-pthread"]
 if os.environ.get("ROLLOUT_WERROR") == "1":
     FLAGS.append("-Werror")
+
+# tests/sanitize.py builds once more, elsewhere, with one of these
+SANITIZERS = {
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "thread": ["-fsanitize=thread"],
+}
+SANITIZE = SANITIZERS.get(os.environ.get("ROLLOUT_SANITIZE", ""), [])
+if SANITIZE:
+    FLAGS += ["-O0", "-g", "-fno-omit-frame-pointer", *SANITIZE]
 
 
 def stale(obj: str, src: str) -> bool:
@@ -64,7 +73,7 @@ native = Pybind11Extension(
     depends=HEADERS,
     cxx_std=20,
     extra_compile_args=FLAGS,
-    extra_link_args=["-pthread"],
+    extra_link_args=["-pthread", *SANITIZE],
 )
 
 with ParallelCompile("ROLLOUT_BUILD_JOBS", default=0, needs_recompile=stale):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 MAGIC = b"rollout snapshot"
 VERSION = 1
 DIGEST_BYTES = 16
+FIELDS = re.compile(rb"([!-~]+) ([0-9a-f]+) ([0-9]{1,18}) ([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,11 +104,12 @@ class Snapshot:
                 "read it with the release of rollout that wrote it"
             )
         digest, body = rest[:DIGEST_BYTES], rest[DIGEST_BYTES:]
-        if not newline or digest != _digest(head + newline, body):
+        found = FIELDS.fullmatch(fields)
+        sound = found is not None and digest == _digest(head + newline, body)
+        if found is None or not sound or int(found[3]) * int(found[4]) != len(body):
             raise ValueError("snapshot: the bytes are damaged or cut short; take it again")
-        env_id, fingerprint, rows, width = fields.decode().rsplit(" ", 3)
-        data = np.frombuffer(body, np.uint8).reshape(int(rows), int(width)).copy()
-        return cls(env_id, fingerprint, data)
+        data = np.frombuffer(bytearray(body), np.uint8).reshape(int(found[3]), int(found[4]))
+        return cls(found[1].decode(), found[2].decode(), data)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as bytes with a version, so that an old or damaged one is refused in words."""
