@@ -58,14 +58,14 @@ def cost(state: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
 
 def rival(population: int, horizon: int) -> np.ndarray:
     """Return the return of each seed under pytorch_mppi, one after another."""
-    from pytorch_mppi import MPPI as TheirMPPI
+    import pytorch_mppi
 
     total = np.zeros(SEEDS)
     for seed in range(SEEDS):
         torch.manual_seed(seed)
         env = rollout.make_vec("Pendulum-v1", 1)
         env.reset(seed=seed)
-        planner = TheirMPPI(
+        planner = pytorch_mppi.MPPI(
             dynamics,
             cost,
             nx=2,

@@ -1,4 +1,5 @@
-// libFuzzer: any text is a kitchen's layout or is refused in words; one that is taken can be played.
+// libFuzzer: any text is a kitchen's layout or is refused in words; one that is taken can be
+// played.
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>

@@ -2,6 +2,8 @@
 //
 // The bytes fill in the numbers of a rollout_env and what its pointers lead to. Pointers themselves
 // are true or null: a library that lies about them is beyond help.
+#include "plugin/plugin.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,8 +11,6 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include "plugin/plugin.h"
 
 namespace {
 
