@@ -8,9 +8,9 @@ import numpy as np
 from peers.timing import one_core, say
 
 with contextlib.redirect_stdout(io.StringIO()):
-    from overcooked_ai_py.mdp.actions import Action
-    from overcooked_ai_py.mdp.overcooked_env import OvercookedEnv
-    from overcooked_ai_py.mdp.overcooked_mdp import OvercookedGridworld
+    from overcooked.mdp.actions import Action
+    from overcooked.mdp.overcooked_env import OvercookedEnv
+    from overcooked.mdp.overcooked_mdp import OvercookedGridworld
 
 STEPS = 400
 
@@ -29,7 +29,7 @@ def main() -> None:
         env.reset()
         for joint in actions:
             state, *_ = env.step(joint)
-            env.lossless_state_encoding_mdp(state)
+            kitchen.lossless_state_encoding(state, horizon=STEPS)
 
     say("Kitchen-v0 cramped_room, n=64", "overcooked's own env", run, STEPS)
 
