@@ -23,7 +23,7 @@ GAMES: dict[str, tuple[str, dict[str, Any]]] = {
     "TicTacToe-v0": ("TicTacToe-v0", {}),
     "ConnectFour-v0": ("ConnectFour-v0", {}),
     "Othello-v0": ("Othello-v0", {}),
-    "Go-v0 9x9": ("Go-v0", {"board_size": 9}),
+    "Go-v0 9x9": ("Go-v0", {"size": 9}),
     "CartPole-v1, beside a loop": ("CartPole-v1", {}),
     "Kitchen-v0 cramped_room, beside a loop": ("Kitchen-v0", {"layout": "cramped_room"}),
     "MinAtar-Breakout-v1, beside a loop": ("MinAtar-Breakout-v1", {}),
