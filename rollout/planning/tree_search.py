@@ -123,6 +123,7 @@ class TreeSearch:
         goal: GoalLike | None = None,
         invalid_actions: Tensor | None = None,
         seed: Seed | None = None,
+        deadline_ms: float | None = None,
     ) -> TreePlan:
         """Plan from B states at once.
 
@@ -131,6 +132,9 @@ class TreeSearch:
         invalid_actions: [B, A] bool, true where an action must not be taken now.
         seed: an int, or one a row, as in `rollout.search.muzero_policy`; None for the next of the
             planner's own sequence.
+        deadline_ms: milliseconds from now to answer within: no call of the model is begun that
+            would end later, going by the slowest so far, and path_events is None. Plan once before
+            (a first call is slow).
         Raises ValueError naming the argument, or the model's head that is not finite and the row.
         """
         start = perf_counter()
@@ -147,18 +151,23 @@ class TreeSearch:
             except CannotCompileError as error:
                 self._do_without(error)
         root = model.root(state)
+        settings = self._settings
+        if deadline_ms is not None:
+            spent = 1000 * (perf_counter() - start)
+            settings = settings | {"deadline_ms": max(deadline_ms - spent, 0.0)}
         output = self._search(
             root,
             model.recurrent_fn,
             self.num_simulations if num_simulations is None else num_simulations,
             invalid_actions=invalid_actions,
             seed=seed,
-            **self._settings,
+            **settings,
         )
         tree, device = output.search_tree, output.action.device
         summary = tree.summary()
         path_actions, path_rewards = tree.principal_path(output.action)
-        path_events = model.path_events(state, path_actions) if self.paths else None
+        with_events = self.paths and deadline_ms is None
+        path_events = model.path_events(state, path_actions) if with_events else None
         return TreePlan(
             action=output.action,
             action_weights=output.action_weights,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from rollout import _native
+from rollout.search import show
 from rollout.search.latents import Latents
 
 
@@ -163,6 +166,24 @@ class SearchTree:
         """
         actions, rewards = self._native.principal_path(first.cpu().numpy())
         return torch.from_numpy(actions), torch.from_numpy(rewards)
+
+    def to_dict(self, row: int = 0, names: Sequence[str] | None = None) -> dict[str, Any]:
+        """Return a row's tree as nested dicts; see `rollout.search.show.to_dict`."""
+        return show.to_dict(self, row, names)
+
+    def to_graphviz(self, row: int = 0, names: Sequence[str] | None = None) -> str:
+        """Return a row's tree in Graphviz's language."""
+        return show.to_graphviz(self, row, names)
+
+    def to_html(
+        self,
+        path: str | Path,
+        row: int = 0,
+        names: Sequence[str] | None = None,
+        title: str = "Search tree",
+    ) -> None:
+        """Write a row's tree as one HTML file that needs nothing else."""
+        show.to_html(self, path, row, names, title)
 
     def _field(self, name: str) -> Tensor:
         return torch.from_numpy(self._native.field(name))

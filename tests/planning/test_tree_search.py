@@ -127,3 +127,13 @@ def test_clear_errors():
         TreeSearch(Corridor(), discount=1.5)
     with pytest.raises(ValueError, match="num_simulations: expected at least 1, got 0"):
         planner.plan(torch.tensor([3]), num_simulations=0)
+
+
+def test_a_deadline_cuts_a_plan_short():
+    planner = TreeSearch(Corridor(), num_simulations=100_000)
+    plan = planner.plan(torch.tensor([4, 2]), deadline_ms=100.0)
+    spent = plan.visit_counts.sum(1)
+    assert spent[0] == spent[1]
+    assert 0 < spent[0] < 100_000
+    assert plan.path_events is None
+    assert plan.seconds < 1.0
