@@ -279,8 +279,7 @@ def _check_root(root: Root) -> tuple[int, int, int]:
     batch, actions = logits.shape
     if actions > _MOST_ACTIONS:
         raise ValueError(
-            f"root: prior_logits: expected at most {_MOST_ACTIONS} actions, got {actions}; see "
-            "rollout.search.top_k"
+            f"root: prior_logits: expected at most {_MOST_ACTIONS} actions, got {actions}"
         )
     good = value.dtype == torch.float32 and value.device == logits.device
     if not good or value.shape[:1] != (batch,) or value.dim() > 2:
