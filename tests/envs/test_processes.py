@@ -36,9 +36,9 @@ def until_interrupted(step: Callable[[], None]) -> int:
 
 def test_an_interrupt_in_a_long_step_leaves_the_env_whole() -> None:
     """The step is finished, then KeyboardInterrupt comes: no row is ahead of another."""
-    env = make_vec("Kitchen-v0", 30_000, num_threads=2)
+    env = make_vec("Kitchen-v0", 8_000, num_threads=2)
     env.reset(seed=0)
-    stay = np.full((30_000, 2), 4)
+    stay = np.full((8_000, 2), 4)
     now = 0
     for _ in range(5):
         taken = until_interrupted(lambda: env.step(stay))
@@ -50,9 +50,9 @@ def test_an_interrupt_in_a_long_step_leaves_the_env_whole() -> None:
 
 
 def test_an_interrupt_while_waiting() -> None:
-    env = make_vec("Kitchen-v0", 30_000, num_threads=2)
+    env = make_vec("Kitchen-v0", 8_000, num_threads=2)
     env.reset(seed=0)
-    stay = np.full((30_000, 2), 4)
+    stay = np.full((8_000, 2), 4)
 
     def there_and_back() -> None:
         env.send(stay)

@@ -50,7 +50,7 @@ def test_restoring_is_going_back(id: str, early: int, late: int, frames: int, se
 @relaxed
 @given(st.integers(0, 20), st.integers(0, ROWS - 1), st.integers(1, 20))
 def test_clones_are_independent(id: str, steps: int, row: int, more: int) -> None:
-    """Copies of one world that take different actions part; one that takes the same does not."""
+    """What one copy of a world does touches no other, and a copy alone does the same."""
     env = played(id, steps, 3)
     one = env.snapshot([row])
     env.restore(Snapshot.concatenate([one] * ROWS))
