@@ -43,5 +43,6 @@ def text_of(id: str) -> str:
 
 
 if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
     for name in sys.argv[1:] or list_envs():
         path_of(name).write_text(text_of(name))
