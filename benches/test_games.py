@@ -19,12 +19,12 @@ NUM_ENVS = 1024
 
 # id, keywords, OpenSpiel's name, calls of step a round, what ours must reach in steps a second
 GAMES = [
-    ("TicTacToe-v0", {}, "tic_tac_toe", 60, 30e6),
+    ("TicTacToe-v0", {}, "tic_tac_toe", 60, 40e6),
     ("ConnectFour-v0", {}, "connect_four", 60, 15e6),
     ("Othello-v0", {}, "othello", 130, 7e6),
     ("Hex-v0", {}, "hex", 120, None),
     ("Go-v0", {}, "go(board_size=9)", 170, 2e6),
-    ("2048-v0", {}, "2048", 60, 6e6),
+    ("2048-v0", {}, "2048", 60, 8e6),
 ]
 
 
