@@ -12,6 +12,7 @@ def test_parts_and_functions_are_reached_from_the_package():
     assert rollout.goals.Goal
     assert rollout.models.load
     assert callable(rollout.imagine)
+    assert rollout.models.RecurrentOutput is rollout.search.RecurrentOutput
     with pytest.raises(AttributeError, match="no attribute 'imagin'"):
         _ = rollout.imagin
 

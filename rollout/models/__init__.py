@@ -27,7 +27,6 @@ from rollout.models.protocol import (
     ObsSpec,
     Path,
     Prior,
-    Recurrent,
     Rolls,
     Trains,
     Transition,
@@ -46,6 +45,7 @@ from rollout.models.value_equivalent import (
     ValueEquivalent,
     ValueEquivalentConfig,
 )
+from rollout.recurrent import RecurrentOutput
 
 __all__ = [
     "ActionSpec",
@@ -74,7 +74,7 @@ __all__ = [
     "ObsSpec",
     "Path",
     "Prior",
-    "Recurrent",
+    "RecurrentOutput",
     "Report",
     "Rolls",
     "Support",

@@ -315,8 +315,8 @@ def _recurrent(t: Trial) -> str | None:
         goals += [weights[0], weights]
     for goal in goals:
         state, out = t.model.recurrent(t.state, t.action, goal)
-        want = {"reward": trans.reward, "cont": trans.cont}
-        want |= {"logits": heads.get("policy"), "value": heads.get("value")}
+        want = {"reward": trans.reward, "discount": trans.cont}
+        want |= {"prior_logits": heads.get("policy"), "value": heads.get("value")}
         if goal is not None and trans.events is not None:
             want["reward"] = (trans.events * goal).flatten(1).sum(1)
             want["value"] = (heads["event_value"] * goal).flatten(1).sum(1)

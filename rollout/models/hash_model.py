@@ -20,9 +20,9 @@ from rollout.models.protocol import (
     ModelSpec,
     Noise,
     ObsSpec,
-    Recurrent,
     Transition,
 )
+from rollout.recurrent import RecurrentOutput
 
 # the finaliser of splitmix64 (Steele, Lea, Flood 2014), as two's complement
 _GAMMA = 0x9E3779B97F4A7C15 - 2**64
@@ -129,15 +129,17 @@ class HashModel:
 
     def recurrent(
         self, state: Tensor, action: Tensor, goal_weights: Tensor | None = None
-    ) -> tuple[Tensor, Recurrent]:
+    ) -> tuple[Tensor, RecurrentOutput]:
         """Step, policy and value in one call; see `protocol.Fused`."""
         after = fold(state, action)
         logits, cont = self.policy(after), self._cont(after)
         if goal_weights is None:
-            return after, Recurrent(self._signed(after, _REWARD), cont, logits, self.value(after))
+            return after, RecurrentOutput(
+                self._signed(after, _REWARD), cont, logits, self.value(after)
+            )
         counts, to_come = self._share(self._for_events(after), _EVENTS), self.event_value(after)
         axes = tuple(range(1, counts.dim()))
-        return after, Recurrent(
+        return after, RecurrentOutput(
             (counts * goal_weights).sum(axes), cont, logits, (to_come * goal_weights).sum(axes)
         )
 

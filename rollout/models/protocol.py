@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from rollout.recurrent import RecurrentOutput
+
 State = TypeVar("State")
 StateIn = TypeVar("StateIn", contravariant=True)
 StateOut = TypeVar("StateOut", covariant=True)
@@ -217,15 +219,6 @@ class Path(NamedTuple, Generic[State]):
     actions: Tensor  # [R, H, *action shape]
 
 
-class Recurrent(NamedTuple):
-    """What a search reads from one imagined step, each float32."""
-
-    reward: Tensor  # [R]
-    cont: Tensor  # [R]: as in `Transition`; a search multiplies its discount in
-    logits: Tensor  # [R, A]: the policy of the new state
-    value: Tensor  # [R]: of the new state
-
-
 class Noise(Protocol):
     """Random numbers as an input: a pure function of (seed, row id, time, site)."""
 
@@ -341,8 +334,10 @@ class Fused(Protocol[State]):
 
     def recurrent(
         self, state: State, action: Tensor, goal_weights: Tensor | None
-    ) -> tuple[State, Recurrent]:
+    ) -> tuple[State, RecurrentOutput]:
         """Imagine one step with no noise and read the new state's policy and value.
+
+        The discount is `Transition.cont`: a search multiplies its own in.
 
         goal_weights: None for the model's own reward and value; or weights on the events,
         [*event_shape], or [R, *event_shape] for a goal a row, so that the reward is

@@ -29,10 +29,10 @@ from rollout.models.protocol import (
     Noise,
     ObsSpec,
     Path,
-    Recurrent,
     Transition,
 )
 from rollout.models.scalar import ScalarHead, Support
+from rollout.recurrent import RecurrentOutput
 
 _GRADIENT_SCALE = 0.5  # of the latent that enters the dynamics, at each unrolled step (MuZero)
 # what the heads say before any training: events and ends are rare
@@ -310,7 +310,7 @@ class ValueEquivalent(nn.Module):
 
     def recurrent(
         self, state: Tensor, action: Tensor, goal_weights: Tensor | None = None
-    ) -> tuple[Tensor, Recurrent]:
+    ) -> tuple[Tensor, RecurrentOutput]:
         """Step, policy and value in one call; see `protocol.Fused`. Inputs are not checked.
 
         goal_weights: None, [*event_shape], or [R, *event_shape] float32.
@@ -320,7 +320,7 @@ class ValueEquivalent(nn.Module):
             latent, cont, reward = self.dynamics_out.some(trunk, 0, 3)
             after = self._simnorm(latent)
             logits, value = self.prediction_out.some(self.prediction(after), 0, 2)
-            return after, Recurrent(
+            return after, RecurrentOutput(
                 self.reward_head.decode(reward),
                 cont.sigmoid().squeeze(1),
                 logits,
@@ -339,7 +339,7 @@ class ValueEquivalent(nn.Module):
         else:
             weights = goal_weights.flatten(1)
             reward, value = (counts * weights).sum(1), (to_come * weights).sum(1)
-        return after, Recurrent(reward, cont.sigmoid().squeeze(1), logits, value)
+        return after, RecurrentOutput(reward, cont.sigmoid().squeeze(1), logits, value)
 
     # --- training ---
 

@@ -41,8 +41,8 @@ def compile_model(model: WorldModel[Any], discount: float) -> CompiledRecurrent:
         )
 
     def step(action: Tensor, state: Any, *weights: Tensor) -> tuple[RecurrentOutput, Any]:
-        after, (reward, cont, logits, value) = model.recurrent(state, action, *(weights or (None,)))
-        return RecurrentOutput(reward, cont * discount, logits, value), after
+        after, output = model.recurrent(state, action, *(weights or (None,)))
+        return output._replace(discount=output.discount * discount), after
 
     return CompiledRecurrent(step, [model] if isinstance(model, nn.Module) else [])
 
@@ -112,10 +112,8 @@ class Searchable:
         return torch.stack(events, 1).cpu()
 
     def _fused(self, action: Tensor, state: Any) -> tuple[RecurrentOutput, Any]:
-        after, (reward, cont, logits, value) = self.model.recurrent(  # type: ignore[attr-defined]
-            state, action, self.weights
-        )
-        return RecurrentOutput(reward, cont * self.discount, logits, value), after
+        after, output = self.model.recurrent(state, action, self.weights)  # type: ignore[attr-defined]
+        return output._replace(discount=output.discount * self.discount), after
 
     def _plain(self, action: Tensor, state: Any) -> tuple[RecurrentOutput, Any]:
         after, transition = self.model.step(state, action, self.noise.at(self.simulation))

@@ -1,5 +1,6 @@
 """Batched tree search over any model that is a function on tensors."""
 
+from rollout.recurrent import RecurrentOutput
 from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
 from rollout.search.policies import Limits, gumbel_muzero_policy, muzero_policy
 from rollout.search.qtransform import (
@@ -10,7 +11,7 @@ from rollout.search.qtransform import (
     qtransform_scaled,
 )
 from rollout.search.tree import SearchSummary, SearchTree
-from rollout.search.types import PolicyOutput, RecurrentFn, RecurrentOutput, Root
+from rollout.search.types import PolicyOutput, RecurrentFn, Root
 
 __all__ = [
     "CannotCompileError",

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from rollout import _native
+from rollout.recurrent import RecurrentOutput
 from rollout.search.executor import CompiledRecurrent
 from rollout.search.latents import Latents
-from rollout.search.types import Embedding, RecurrentFn, RecurrentOutput, Root
+from rollout.search.types import Embedding, RecurrentFn, Root
 
 _HEADS = len(RecurrentOutput._fields)
 

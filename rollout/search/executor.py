@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from rollout.recurrent import RecurrentOutput
 from rollout.search import packages
 from rollout.search.packages import CannotCompileError, Package
-from rollout.search.types import Embedding, RecurrentOutput
+from rollout.search.types import Embedding
 
 __all__ = ["CannotCompileError", "CompiledRecurrent", "compile_recurrent"]
 

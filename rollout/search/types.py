@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
+from rollout.recurrent import RecurrentOutput
 from rollout.search.tree import SearchTree
 
 Embedding: TypeAlias = Any  # a pytree of tensors [B, ...]
@@ -21,21 +22,6 @@ class Root(NamedTuple):
     value: Tensor  # [B] float32; [B, P] of P players
     embedding: Embedding  # leaves [B, ...]: what recurrent_fn steps from
     to_play: Tensor | None = None  # [B] int64, the player who moves; for games of several players
-
-
-class RecurrentOutput(NamedTuple):
-    """What the model says of L steps: of the edges taken, and of the states they lead to.
-
-    L is B, the rows of the root, unless a search has waves, budgets or early stops.
-    """
-
-    reward: Tensor  # [L] float32, of the edge; [L, P] of P players
-    discount: Tensor  # [L] float32, what the new state's value counts for; 0 where it is terminal
-    prior_logits: Tensor  # [L, A] float32, of the new state
-    value: Tensor  # [L] float32, of the new state; [L, P] of P players
-    invalid_actions: Tensor | None = None  # [L, A] bool, true where not allowed in the new state
-    done: Tensor | None = None  # [L] bool, true where nothing comes after: descents stop there
-    to_play: Tensor | None = None  # [L] int64, the player who moves in the new state
 
 
 RecurrentFn: TypeAlias = Callable[[Tensor, Embedding], tuple[RecurrentOutput, Embedding]]

@@ -11,7 +11,6 @@ from rollout.models import (
     ModelSpec,
     ObsSpec,
     Path,
-    Recurrent,
     Transition,
     ValueEquivalent,
     ValueEquivalentConfig,
@@ -19,6 +18,7 @@ from rollout.models import (
     measure,
     take,
 )
+from rollout.recurrent import RecurrentOutput
 
 
 class Filter:
@@ -400,7 +400,7 @@ class FusedGoalBug(ValueEquivalent):
 
     def recurrent(self, state, action, goal_weights=None):
         after, out = super().recurrent(state, action, goal_weights)
-        plain: Recurrent = super().recurrent(state, action, None)[1]
+        plain: RecurrentOutput = super().recurrent(state, action, None)[1]
         return after, out._replace(value=plain.value)
 
 

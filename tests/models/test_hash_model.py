@@ -87,7 +87,7 @@ def test_a_goal_weighs_the_events():
     plain = model.recurrent(state, action)[1]
     assert torch.equal(plain.reward, trans.reward)
     assert torch.equal(plain.value, model.value(after))
-    assert torch.equal(plain.logits, model.policy(after))
+    assert torch.equal(plain.prior_logits, model.policy(after))
     for goal in (torch.randn(2, 2), torch.randn(3, 2, 2)):
         out = model.recurrent(state, action, goal)[1]
         assert torch.allclose(out.reward, (trans.events * goal).sum((1, 2)))

@@ -61,7 +61,7 @@ def test_a_loaded_model_is_equal(file):
     assert torch.equal(loaded.observe(loaded.begin(4), obs), state)
     action = torch.tensor([0, 1, 2, 5])
     for got, want in zip(
-        loaded.recurrent(state, action)[1], model.recurrent(state, action)[1], strict=True
+        loaded.recurrent(state, action)[1][:4], model.recurrent(state, action)[1][:4], strict=True
     ):
         assert torch.equal(got, want)
 

@@ -167,8 +167,8 @@ def test_recurrent_equals_step_policy_and_value(config):
     after, out = model.recurrent(state, action)
     assert torch.allclose(after, want, atol=1e-6)
     assert torch.allclose(out.reward, trans.reward, atol=1e-4)
-    assert torch.allclose(out.cont, trans.cont, atol=1e-6)
-    assert torch.allclose(out.logits, model.policy(want), atol=1e-5)
+    assert torch.allclose(out.discount, trans.cont, atol=1e-6)
+    assert torch.allclose(out.prior_logits, model.policy(want), atol=1e-5)
     assert torch.allclose(out.value, model.value(want), atol=1e-3)
 
 
