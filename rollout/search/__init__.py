@@ -1,6 +1,7 @@
 """Batched tree search over any model that is a function on tensors."""
 
 from rollout.recurrent import RecurrentOutput
+from rollout.search.candidates import Candidates, CandidateTree
 from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
 from rollout.search.policies import Limits, gumbel_muzero_policy, muzero_policy
 from rollout.search.qtransform import (
@@ -10,20 +11,45 @@ from rollout.search.qtransform import (
     qtransform_completed_by_mix_value,
     qtransform_scaled,
 )
+from rollout.search.sampled import (
+    SampledFn,
+    SampledOutput,
+    SampledRoot,
+    candidate_noise,
+    sampled_muzero_policy,
+)
+from rollout.search.samplers import (
+    CategoricalSampler,
+    GaussianSampler,
+    HybridSampler,
+    Sampler,
+    UniformSampler,
+)
 from rollout.search.tree import SearchSummary, SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root
 
 __all__ = [
+    "CandidateTree",
+    "Candidates",
     "CannotCompileError",
+    "CategoricalSampler",
     "CompiledRecurrent",
+    "GaussianSampler",
+    "HybridSampler",
     "Limits",
     "PolicyOutput",
     "QTransform",
     "RecurrentFn",
     "RecurrentOutput",
     "Root",
+    "SampledFn",
+    "SampledOutput",
+    "SampledRoot",
+    "Sampler",
     "SearchSummary",
     "SearchTree",
+    "UniformSampler",
+    "candidate_noise",
     "compile_recurrent",
     "gumbel_muzero_policy",
     "muzero_policy",
@@ -31,4 +57,5 @@ __all__ = [
     "qtransform_by_parent_and_siblings",
     "qtransform_completed_by_mix_value",
     "qtransform_scaled",
+    "sampled_muzero_policy",
 ]

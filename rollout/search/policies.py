@@ -238,7 +238,7 @@ def run_search(
     wave = min(wave, simulations)
     search = _native.Search(
         rule,
-        _check_seed(seed, batch),
+        check_seed(seed, batch),
         batch=batch,
         actions=actions,
         simulations=simulations,
@@ -346,7 +346,7 @@ def _check_invalid(invalid: Tensor | None, batch: int, actions: int) -> Tensor |
     return host
 
 
-def _check_seed(seed: Seed, batch: int) -> int | NDArray[np.uint64]:
+def check_seed(seed: Seed, batch: int) -> int | NDArray[np.uint64]:
     """Return one seed for all rows, or one for each, [B] uint64."""
     if isinstance(seed, int):
         if not 0 <= seed < 1 << 64:

@@ -29,8 +29,10 @@ RecurrentFn: TypeAlias = Callable[[Tensor, Embedding], tuple[RecurrentOutput, Em
 
 @dataclass(frozen=True, slots=True)
 class PolicyOutput:
-    """The outcome of a search."""
+    """The outcome of a search; where nodes have K candidates of their own, A is K."""
 
-    action: Tensor  # [B] int64, to be taken
+    action: Tensor  # [B] int64, to be taken; of candidates, their pytree with [B, ...]
     action_weights: Tensor  # [B, A] float32, the target for training a policy; rows sum to 1
     search_tree: SearchTree
+    actions: Any = None  # candidates, a pytree of [B, K, ...]; None where column a is action a
+    column: Tensor | None = None  # [B] int64, which of them `action` is
