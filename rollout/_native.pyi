@@ -452,6 +452,7 @@ class Search:
         zero_discount_ends: bool = False,
         early_stop: bool = False,
         budgets: list[int] = [],
+        outcomes: int = 0,
     ) -> None:
         """Allocate the trees of B rows.
 
@@ -460,7 +461,8 @@ class Search:
         wave: leaves of a row that are out at once. players: P, whose values are told apart.
         signs: discounts change sign where the mover changes. zero_discount_ends: descents stop at
         a discount of 0. early_stop: rows stop where their action can change no more. budgets: [B]
-        simulations of each row, [] for the same of all.
+        simulations of each row, [] for the same of all. outcomes: C, the most of a node that awaits
+        an outcome of chance, 0 where none does.
         """
 
     def begin(
@@ -491,12 +493,14 @@ class Search:
         invalid: Tensor | None = None,
         done: Tensor | None = None,
         to_play: Tensor | None = None,
+        chance: Tensor | None = None,
     ) -> int:
         """Back up the L evaluated leaves, choose the next, and return how many there are.
 
         reward, discount, value: [L] float32, reward and value [L, P] of P players. prior_logits:
-        [L, A] float32. states: tensors [L, ...] like the roots'. invalid: [L, A] bool. done: [L]
-        bool. to_play: [L] int64. Raises ValueError naming the head and the row of what is wrong.
+        [L, F] float32, F = max(A, C). states: tensors [L, ...] like the roots'. invalid: [L, F]
+        bool. done: [L] bool. to_play: [L] int64. chance: [L] bool, where the new state awaits an
+        outcome. Raises ValueError naming the head and the row of what is wrong.
         """
 
     def arena(self, kind: int) -> NDArray[np.uint8]:
@@ -515,7 +519,7 @@ class Search:
         """Write the action to take, [B] int64, and the policy target, [B, A] float32."""
 
     def field(self, name: str) -> NDArray[Any]:
-        """Return one of mctx's tree arrays, [B, N] or [B, N, A]."""
+        """Return one of mctx's tree arrays, or chance_nodes: [B, N] or [B, N, F]."""
 
     def summary(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Return the roots' visit counts [B, A], values [B] and Q [B, A]."""

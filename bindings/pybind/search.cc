@@ -71,7 +71,7 @@ class BoundSearch {
     Outputs root;
     root.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
     root.value = ReadHead(value, Head::kValue);
-    root.invalid = ReadFlags(invalid, "invalid_actions", shape.actions);
+    root.invalid = ReadFlags(invalid, "invalid_actions", StateEdges());
     root.mover = ReadMover(to_play);
     const std::size_t lanes = shape.batch * static_cast<std::size_t>(shape.wave);
     const TensorView out = ReadTensor(action, "action");
@@ -99,16 +99,17 @@ class BoundSearch {
 
   std::size_t Advance(py::handle reward, py::handle discount, py::handle prior_logits,
                       py::handle value, const py::tuple& states, py::handle invalid,
-                      py::handle done, py::handle to_play) {
+                      py::handle done, py::handle to_play, py::handle chance) {
     if (search_->done()) throw py::value_error("advance: all simulations are done");
     Outputs outputs;
     outputs.reward = ReadHead(reward, Head::kReward);
     outputs.discount = ReadHead(discount, Head::kDiscount);
     outputs.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
     outputs.value = ReadHead(value, Head::kValue);
-    outputs.invalid = ReadFlags(invalid, "invalid_actions", search_->shape().actions);
+    outputs.invalid = ReadFlags(invalid, "invalid_actions", StateEdges());
     outputs.done = ReadFlags(done, "done", 1);
     outputs.mover = ReadMover(to_play);
+    outputs.chance = ReadChance(chance);
     ReadStates(states);
     bool good = false;
     {
@@ -158,11 +159,16 @@ class BoundSearch {
   }
 
  private:
+  // The edges that a model tells of: a root has actions only.
+  std::size_t StateEdges() const {
+    return source_ == "root" ? search_->shape().actions : search_->tree().columns();
+  }
+
   search::Rows ReadHead(py::handle tensor, Head head) {
     const Shape& shape = search_->shape();
     const bool wide = head == Head::kPriorLogits;
     const bool many = shape.players > 1 && (head == Head::kReward || head == Head::kValue);
-    const std::size_t columns = wide ? shape.actions : many ? shape.players : 1;
+    const std::size_t columns = wide ? StateEdges() : many ? shape.players : 1;
     const TensorView view = ReadTensor(tensor, HeadName(head));
     const std::size_t lanes = search_->lanes();
     const bool table = wide || many;
@@ -191,6 +197,19 @@ class BoundSearch {
   const std::uint8_t* ReadFlags(py::handle tensor, const char* name, std::size_t columns) {
     if (tensor.is_none()) return nullptr;
     return reinterpret_cast<const std::uint8_t*>(ReadExtra(tensor, name, columns, 1, "bool"));
+  }
+
+  // Whether new states await an outcome of chance; null for None.
+  const std::uint8_t* ReadChance(py::handle tensor) {
+    const std::uint8_t* const chance = ReadFlags(tensor, "chance", 1);
+    if (chance == nullptr || search_->shape().outcomes > 0) return chance;
+    for (std::size_t lane = 0; lane < search_->lanes(); ++lane) {
+      if (chance[lane] == 0) continue;
+      throw py::value_error(source_ + ": chance: row " + std::to_string(lane) +
+                            " awaits an outcome, and the search has room for none; say how many "
+                            "there are with num_outcomes");
+    }
+    return chance;
   }
 
   // A tensor [L] of players; null for None.
@@ -351,7 +370,7 @@ py::array_t<T> NodeArray(const Tree& tree, T empty, Get&& get) {
 
 template <class T, class Get>
 py::array_t<T> EdgeArray(const Tree& tree, T empty, Get&& get) {
-  py::array_t<T> out({tree.batch(), tree.capacity(), tree.actions()});
+  py::array_t<T> out({tree.batch(), tree.capacity(), tree.columns()});
   search::ExportEdges(tree, empty, get, out.mutable_data());
   return out;
 }
@@ -379,11 +398,14 @@ py::array Field(const Search& from, const std::string& name) {
     py::array_t<Int> out({tree.batch(), tree.capacity()});
     std::fill_n(out.mutable_data(), out.size(), kNone);
     search::ForEachNode(tree, [&](std::size_t row, std::size_t, const Node& n) {
-      for (std::size_t a = 0; a < tree.actions(); ++a) {
+      for (std::size_t a = 0; a < tree.columns(); ++a) {
         if (n.child()[a] != kNone) out.mutable_at(row, n.child()[a]) = static_cast<Int>(a);
       }
     });
     return out;
+  }
+  if (name == "chance_nodes") {
+    return NodeArray<bool>(tree, false, [](const Node& n) { return n.head().chance != 0; });
   }
   if (name == "children_index") {
     return EdgeArray<Int>(tree, kNone,
@@ -502,7 +524,8 @@ void BindSearch(py::module_& m) {
       .def(py::init([](const Rule& rule, const Seed& seed, std::size_t batch, std::size_t actions,
                        std::int32_t simulations, std::int32_t max_depth, int num_threads,
                        std::int32_t wave, std::size_t players, bool signs, bool zero_discount_ends,
-                       bool early_stop, const std::vector<std::int32_t>& budgets) {
+                       bool early_stop, const std::vector<std::int32_t>& budgets,
+                       std::size_t outcomes) {
              Shape shape{batch, actions, simulations, std::min(max_depth, simulations)};
              shape.wave = std::min(wave, simulations);
              shape.players = players;
@@ -510,6 +533,7 @@ void BindSearch(py::module_& m) {
              shape.zero_discount_ends = zero_discount_ends;
              shape.early_stop = early_stop;
              shape.budgets = budgets;
+             shape.outcomes = outcomes;
              if (num_threads == 0) num_threads = HardwareThreads();
              const std::vector<RowKey> keys = Keys(seed, batch);
              return std::make_unique<BoundSearch>(std::visit(
@@ -521,13 +545,14 @@ void BindSearch(py::module_& m) {
            arg("rule"), arg("seed"), kw_only(), arg("batch"), arg("actions"), arg("simulations"),
            arg("max_depth"), arg("num_threads"), arg("wave") = 1, arg("players") = 1,
            arg("signs") = false, arg("zero_discount_ends") = false, arg("early_stop") = false,
-           arg("budgets") = std::vector<std::int32_t>())
+           arg("budgets") = std::vector<std::int32_t>(), arg("outcomes") = 0)
       .def("begin", &BoundSearch::Begin, arg("prior_logits"), arg("value"), arg("invalid"),
            arg("states"), arg("action"), arg("batches"), arg("to_play") = py::none(),
            "Take the roots and choose the first leaves.")
       .def("advance", &BoundSearch::Advance, arg("reward"), arg("discount"), arg("prior_logits"),
            arg("value"), arg("states"), arg("invalid") = py::none(), arg("done") = py::none(),
-           arg("to_play") = py::none(), "Back up the evaluated leaves and choose the next.")
+           arg("to_play") = py::none(), arg("chance") = py::none(),
+           "Back up the evaluated leaves and choose the next.")
       .def("lane_rows", &BoundSearch::LaneRows, "The row of each leaf that is out.")
       .def("act", &BoundSearch::Act, arg("action"), arg("weights"),
            "Write the action and the policy target.")

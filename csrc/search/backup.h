@@ -12,7 +12,8 @@
 
 namespace rollout::search {
 
-// Copies a row of logits [A] into the node; kLowest where `invalid` [A] (or null) is nonzero.
+// Copies a row of logits, `actions` of them, into the node; kLowest past them and where `invalid`
+// (or null) is nonzero.
 // Returns 0, or what is wrong with them.
 enum LogitFault : std::uint8_t { kGoodLogits = 0, kNotFinite = 1, kNoneAllowed = 2 };
 

@@ -14,7 +14,8 @@
 namespace rollout::search {
 
 // Derives the prior, the softmax of the logits, and marks every action unvisited.
-ROLLOUT_INLINE void OpenEdges(const Node& node, std::size_t actions) {
+// count: the node's edges; lanes past them are no actions.
+ROLLOUT_INLINE void OpenEdges(const Node& node, std::size_t count) {
   const std::size_t vectors = node.width / kLanes;
   F8 highest = Load(node.logits());
   for (std::size_t i = 1; i < vectors; ++i)
@@ -34,7 +35,7 @@ ROLLOUT_INLINE void OpenEdges(const Node& node, std::size_t actions) {
   for (std::size_t i = 0; i < vectors; ++i) {
     const std::size_t at = i * kLanes;
     const I8 allowed = Load(node.logits() + at) > kLowest;
-    const I8 past = lane + static_cast<std::int32_t>(at) >= static_cast<std::int32_t>(actions);
+    const I8 past = lane + static_cast<std::int32_t>(at) >= static_cast<std::int32_t>(count);
     const F8 barred = Select(past, Fill(kPast), Fill(kForbidden));
     Store(node.prior() + at, Select(allowed, Load(node.prior() + at) / total, barred));
   }
@@ -47,9 +48,9 @@ ROLLOUT_INLINE EdgeList* ListOf(std::byte* edges, const NodeHead& head) {
                                      static_cast<std::size_t>(head.edges) * EdgeList::kUnit);
 }
 
-// Spreads a list into arrays over all actions.
-ROLLOUT_INLINE void Spread(const Node& node, const EdgeList* list, std::size_t actions) {
-  OpenEdges(node, actions);
+// Spreads a list into arrays over all of a node's edges.
+ROLLOUT_INLINE void Spread(const Node& node, const EdgeList* list, std::size_t count) {
+  OpenEdges(node, count);
   for (std::int32_t i = 0; list != nullptr && i < list->size; ++i) {
     const Edge& edge = list->edge[i];
     node.q()[edge.action] = edge.q;
@@ -120,9 +121,9 @@ inline Node Tree::Read(std::size_t row, std::int32_t slot, std::byte* scratch) c
   const Node node{at, scratch, width_};
   std::byte* const edges = Edges(row, width_);
   if (wide()) {
-    Spread(node, ListOf(edges, node.head()), actions_);
+    Spread(node, ListOf(edges, node.head()), Count(node.head()));
   } else if (node.head().edges == kNone) {
-    OpenEdges(node, actions_);
+    OpenEdges(node, Count(node.head()));
   } else {
     return {at, edges + static_cast<std::size_t>(node.head().edges) * Node::EdgeBytes(width_),
             width_};

@@ -1,4 +1,5 @@
-// The trees as dense arrays, in mctx's layout: [B, N] a node's field, [B, N, A] an edge's.
+// The trees as dense arrays, in mctx's layout: [B, N] a node's field, [B, N, F] an edge's, F the
+// most edges of a node.
 //
 // Slots that no simulation reached keep the empty value. Memory belongs to the caller. O(B N A).
 #pragma once
@@ -25,7 +26,7 @@ void ForEachNode(const Tree& tree, Visit&& visit) {
       open.pop_back();
       const Node node = tree.Read(row, slot, scratch.data());
       visit(row, static_cast<std::size_t>(slot), node);
-      for (std::size_t a = 0; a < tree.actions(); ++a) {
+      for (std::size_t a = 0; a < tree.columns(); ++a) {
         if (node.child()[a] != kNone) open.push_back(node.child()[a]);
       }
     }
@@ -41,13 +42,13 @@ void ExportNodes(const Tree& tree, T empty, Get&& get, T* out) {
   });
 }
 
-// out: [B, N, A]; get(node, action, child) is the field, `child` null where there is none.
+// out: [B, N, F]; get(node, action, child) is the field, `child` null where there is none.
 template <class T, class Get>
 void ExportEdges(const Tree& tree, T empty, Get&& get, T* out) {
-  std::fill_n(out, tree.batch() * tree.capacity() * tree.actions(), empty);
+  std::fill_n(out, tree.batch() * tree.capacity() * tree.columns(), empty);
   ForEachNode(tree, [&](std::size_t row, std::size_t slot, const Node& node) {
-    T* const at = out + (row * tree.capacity() + slot) * tree.actions();
-    for (std::size_t a = 0; a < tree.actions(); ++a) {
+    T* const at = out + (row * tree.capacity() + slot) * tree.columns();
+    for (std::size_t a = 0; a < tree.columns(); ++a) {
       const std::int32_t child = node.child()[a];
       const NodeHead* head = child == kNone ? nullptr : &tree.Head(row, child);
       at[a] = get(node, a, head);

@@ -31,7 +31,8 @@ bool Finite(float x) { return x - x == 0.0f; }
 
 Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads)
     : shape_(shape),
-      tree_(shape.batch, static_cast<std::size_t>(shape.simulations) + 1, shape.actions),
+      tree_(shape.batch, static_cast<std::size_t>(shape.simulations) + 1, shape.actions,
+            shape.outcomes),
       keys_(keys.begin(), keys.end()),
       num_threads_(num_threads),
       plain_(shape.wave == 1 && !shape.early_stop && shape.budgets.empty()),
@@ -75,7 +76,7 @@ bool Search::Begin(const Outputs& root, std::span<const States> states, std::int
       for (float& logit : logits) logit -= highest;
     }
     NodeHead& head = tree_.Head(row, kRoot);
-    head = {1, value, value, 0.0f, 0.0f, kNone, kNone, 0, 0, static_cast<std::uint8_t>(mover)};
+    head = {1, value, value, 0.0f, 0.0f, kNone, kNone, 0, 0, 0, static_cast<std::uint8_t>(mover)};
     CopyLogits({reinterpret_cast<std::byte*>(&head), nullptr, tree_.width()}, logits.data(),
                shape_.actions, mask);
     if (shape_.players > 1) {
@@ -194,7 +195,8 @@ std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* acti
       const Node node = tree_.Read(row, slot, scratch.data());
       const std::int32_t* const visits = node.visits();
       const auto action =
-          depth == 0 ? first[row] : std::max_element(visits, visits + shape_.actions) - visits;
+          depth == 0 ? first[row]
+                     : std::max_element(visits, visits + tree_.Count(node.head())) - visits;
       slot = node.child()[action];
       if (slot == kNone) break;
       actions[depth] = action;

@@ -43,6 +43,7 @@ struct Shape {
   bool signs = false;                      // discounts change sign where the mover changes
   bool early_stop = false;                 // rows stop where their choice can change no more
   std::vector<std::int32_t> budgets = {};  // [B] simulations of each row; empty: all the same
+  std::size_t outcomes = 0;                // most of a chance node; 0: there are none
 };
 
 // A float32 array of the caller's, one row a batch row; the row itself is contiguous.
@@ -56,14 +57,16 @@ struct Rows {
 };
 
 // What the model returned for L leaves: discount [L]; reward, value [L], or [L, P] of P players;
-// prior_logits [L, A]. And, where it says so (else null): invalid [L, A], nonzero where an action
-// is not allowed in the new state; done [L], nonzero where nothing comes after it; mover [L], whose
-// turn it is.
+// prior_logits [L, F], F = max(A, C). And, where it says so (else null): invalid [L, F], nonzero
+// where an action is not allowed in the new state; done [L], nonzero where nothing comes after it;
+// mover [L], whose turn it is; chance [L], nonzero where the new state awaits an outcome of chance,
+// so that its logits are over C outcomes and not over A actions.
 struct Outputs {
   Rows reward, discount, prior_logits, value;
   const std::uint8_t* invalid = nullptr;
   const std::uint8_t* done = nullptr;
   const std::int64_t* mover = nullptr;
+  const std::uint8_t* chance = nullptr;
 };
 
 // An edge out with the model.

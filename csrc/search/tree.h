@@ -8,21 +8,25 @@
 //            wide    | size | Edge | Edge | ...                  the visited ones, in order of
 //            coming
 //
-// W is the number of actions A rounded up to whole vectors. Most nodes are leaves that nothing ever
-// passes through: they take one to three cache lines. A node of few actions (at most
-// kNarrowVectors) has arrays over all of them; one of many has a list of those visited, and whoever
-// reads it spreads the list into arrays of its own, so that rules see the same `Node` for both.
+// W is the most edges that a node may have, rounded up to whole vectors: the number of actions A,
+// or of outcomes C where nodes await an outcome of chance and that is more. Most nodes are leaves
+// that nothing ever passes through: they take one to three cache lines. A node of few actions (at
+// most kNarrowVectors) has arrays over all of them; one of many has a list of those visited, and
+// whoever reads it spreads the list into arrays of its own, so that rules see the same `Node` for
+// both.
 //
 // A child has one parent, so what mctx keeps an edge of (reward, discount, value of the child)
 // lives in the child's head; `q` caches reward + discount * value for selection.
 //
 // What cannot be chosen never wins a selection: where an action is not allowed its logit is
-// kLowest and its prior kForbidden; lanes past A have kLowest and kPast.
+// kLowest and its prior kForbidden; lanes past a node's own actions, or outcomes, have kLowest and
+// kPast.
 //
 // Owns its memory, uninitialised until a node is evaluated. Distinct rows may be used by distinct
 // threads. Size: B N (32 + 4 W) bytes, and for edges 16 W (narrow) or 64 (wide) more a node.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -38,15 +42,16 @@ inline constexpr float kForbidden = kLowest, kPast = -kInfinity;  // as priors
 inline constexpr std::size_t kNarrowVectors = 4;
 
 struct NodeHead {
-  std::int32_t visits;     // 1 for its own evaluation and 1 a visit below it
-  float value;             // mean of its evaluation and of the returns through it
-  float raw_value;         // what the model said
-  float reward, discount;  // of the edge into it
-  std::int32_t parent;     // slot, kNone at the root
-  std::int32_t edges;      // where they are in the row, kNone before a descent passed through
-  std::uint16_t entry;     // which of its parent's edges leads here: an action if narrow
-  std::uint8_t end;        // nothing comes after it: descents stop here
-  std::uint8_t mover;      // the player whose turn it is
+  std::int32_t visits;      // 1 for its own evaluation and 1 a visit below it
+  float value;              // mean of its evaluation and of the returns through it
+  float raw_value;          // what the model said
+  float reward, discount;   // of the edge into it
+  std::int32_t parent;      // slot, kNone at the root
+  std::int32_t edges;       // where they are in the row, kNone before a descent passed through
+  std::uint16_t entry;      // which of its parent's edges leads here: an action if narrow
+  std::uint8_t end : 1;     // nothing comes after it: descents stop here
+  std::uint8_t chance : 1;  // its edges are outcomes of chance
+  std::uint8_t mover;       // the player whose turn it is
 };
 static_assert(sizeof(NodeHead) == 32);
 
@@ -97,11 +102,13 @@ static_assert(sizeof(EdgeList) == EdgeList::kUnit && sizeof(Edge) == 16);
 
 class Tree {
  public:
-  Tree(std::size_t batch, std::size_t capacity, std::size_t actions)
+  // outcomes: the most of a node that awaits one, 0 where none does.
+  Tree(std::size_t batch, std::size_t capacity, std::size_t actions, std::size_t outcomes)
       : batch_(batch),
         capacity_(capacity),
         actions_(actions),
-        width_((actions + kLanes - 1) / kLanes * kLanes),
+        outcomes_(outcomes),
+        width_((columns() + kLanes - 1) / kLanes * kLanes),
         row_bytes_(capacity *
                    (Node::Bytes(width_) + (wide() ? EdgeList::kUnit : Node::EdgeBytes(width_)))),
         used_(batch, 0),
@@ -110,6 +117,12 @@ class Tree {
   std::size_t batch() const { return batch_; }
   std::size_t capacity() const { return capacity_; }
   std::size_t actions() const { return actions_; }
+  // the most edges of a node
+  std::size_t columns() const { return std::max(actions_, outcomes_); }
+  // edges of this node
+  ROLLOUT_INLINE std::size_t Count(const NodeHead& head) const {
+    return head.chance ? outcomes_ : actions_;
+  }
   std::size_t width() const { return width_; }
   std::size_t bytes() const { return slab_.bytes(); }
   bool wide() const { return width_ > kNarrowVectors * kLanes; }
@@ -130,7 +143,7 @@ class Tree {
   Node Read(std::size_t row, std::int32_t slot, std::byte* scratch) const;
 
  private:
-  const std::size_t batch_, capacity_, actions_, width_, row_bytes_;
+  const std::size_t batch_, capacity_, actions_, outcomes_, width_, row_bytes_;
   std::vector<std::int32_t> used_;  // [B]
   Slab slab_;
 };

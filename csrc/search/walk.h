@@ -15,6 +15,7 @@
 #include <span>
 
 #include "search/backup.h"
+#include "search/chance.h"
 #include "search/descent.h"
 #include "search/lanes.h"
 #include "search/search.h"
@@ -23,7 +24,8 @@ namespace rollout::search {
 
 // A Rule offers
 //   std::int32_t Select(const Descent&, const Node&, F8* scores) const;
-// always inlined, with `scores` as working space of one vector for each eight actions.
+// always inlined, with `scores` as working space of one vector for each eight actions. It is not
+// asked at nodes that await an outcome of chance.
 template <class Rule, int kVectors>
 struct Walk {
   static constexpr std::size_t kBlock = 8;  // rows whose descents are interleaved
@@ -190,7 +192,7 @@ struct Walk {
         Node{nullptr, edges + block, width}.child()[leaf.action] = leaf.slot;
       }
       const auto which = static_cast<std::uint16_t>(entry);
-      head = {1, value, value, reward, discount, leaf.parent, kNone, which, 0, mover};
+      head = {1, value, value, reward, discount, leaf.parent, kNone, which, 0, 0, mover};
     } else {
       // a leaf where descents stop is evaluated again, and counts once more
       head.visits += 1;
@@ -198,10 +200,11 @@ struct Walk {
       head.reward = reward;
       head.discount = discount;
     }
-    const std::size_t actions = search.shape_.actions;
+    if (outputs.chance != nullptr) head.chance = outputs.chance[lane] != 0;
     const std::uint8_t* const invalid =
-        outputs.invalid == nullptr ? nullptr : outputs.invalid + lane * actions;
-    const LogitFault fault = CopyLogits(node, outputs.prior_logits[lane], actions, invalid);
+        outputs.invalid == nullptr ? nullptr : outputs.invalid + lane * search.tree_.columns();
+    const LogitFault fault =
+        CopyLogits(node, outputs.prior_logits[lane], search.tree_.Count(head), invalid);
     if (outputs.done != nullptr) head.end = outputs.done[lane] != 0;
     if (search.shape_.zero_discount_ends && discount == 0.0f) head.end = 1;
     if (fault != kGoodLogits && !(fault == kNoneAllowed && head.end)) [[unlikely]]
@@ -270,14 +273,15 @@ struct Walk {
     Node node{At(cursor.base, width, cursor.slot), space.edges, width};
     NodeHead& head = node.head();
     if constexpr (kWide) {
-      Spread(node, ListOf(cursor.edges, head), search.shape_.actions);
+      Spread(node, ListOf(cursor.edges, head), search.tree_.Count(head));
     } else {
       const bool fresh = head.edges == kNone;
       if (fresh) head.edges = search.tree_.used(cursor.at.row)++;
       node.edges = cursor.edges + static_cast<std::size_t>(head.edges) * Node::EdgeBytes(width);
-      if (fresh) OpenEdges(node, search.shape_.actions);
+      if (fresh) OpenEdges(node, search.tree_.Count(head));
     }
-    const std::int32_t action = rule.Select(cursor.at, node, space.scores);
+    const std::int32_t action = head.chance ? SelectOutcome(node, space.scores)
+                                            : rule.Select(cursor.at, node, space.scores);
     return {action, node.child()[action]};
   }
 

@@ -26,12 +26,14 @@ def drive(
     recurrent_fn: RecurrentFn,
     invalid: Tensor | None,
     latents: Latents,
-    stop_at: float | None = None,
+    stop_at: float | None,
+    edges: int,
 ) -> None:
     """Run all simulations. Two crossings into native code a simulation: the model's, and ours.
 
     stop_at: the time on `perf_counter` after which no call of the model is begun that would end
         later, going by the slowest one so far; None for no such time.
+    edges: columns of the model's prior_logits.
     """
     if isinstance(recurrent_fn, CompiledRecurrent):
         recurrent_fn = recurrent_fn.bind(root.embedding)
@@ -40,7 +42,7 @@ def drive(
         if root.prior_logits.is_cpu:
             _drive_host(search, root, recurrent_fn, invalid, latents, clock)
         else:
-            _drive_device(search, root, recurrent_fn, invalid, latents, clock)
+            _drive_device(search, root, recurrent_fn, invalid, latents, clock, edges)
 
 
 class _Clock:
@@ -97,18 +99,19 @@ def _drive_device(
     invalid: Tensor | None,
     latents: Latents,
     clock: _Clock | None,
+    edges: int,
 ) -> None:
     """Run with the model and its states on a device: indices go down, heads come up, states stay.
 
     One copy each way a simulation, both through page-locked memory.
     """
     device, pin = root.prior_logits.device, root.prior_logits.is_cuda
-    most, actions = latents.lanes, root.prior_logits.shape[1]
+    most = latents.lanes
     # rows of `down`: action, where the parent's state is, where the new state goes
     down = torch.zeros(3, most, dtype=torch.int64, pin_memory=pin)
     down_device = down.to(device)
     players = root.value.shape[1] if root.value.dim() == 2 else 1
-    up = torch.empty(most, actions + 1 + 2 * players, pin_memory=pin)
+    up = torch.empty(most, edges + 1 + 2 * players, pin_memory=pin)
     latents.allocate()
     flat = [arena.flatten(0, 1) for arena in latents.arenas]
 

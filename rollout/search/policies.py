@@ -34,7 +34,7 @@ _MOST_PLAYERS = 16
 
 
 class Limits(TypedDict, total=False):
-    """How far a search goes and how many leaves it has out; all may be left out.
+    """How far and how wide a search goes; all may be left out.
 
     wave:               leaves of a row that are evaluated in one call of recurrent_fn, which then
                         sees B * wave rows. Each counts as a visit while it is out, so that they
@@ -48,12 +48,17 @@ class Limits(TypedDict, total=False):
                         milliseconds after the start, going by the slowest so far; the answer is
                         then the best of what was done. Without one simulation it follows the
                         prior.
+    num_outcomes:       C, the most outcomes of a state that awaits one of chance, where the model
+                        has such states (`RecurrentOutput.chance`). Its prior_logits and
+                        invalid_actions are then [L, F], F = max(A, C); entries past a state's own
+                        are not read.
     """
 
     wave: int
     early_stop: bool
     zero_discount_ends: bool
     deadline_ms: float | None
+    num_outcomes: int
 
 
 def muzero_policy(
@@ -221,6 +226,7 @@ def run_search(
     early_stop: bool = False,
     zero_discount_ends: bool = False,
     deadline_ms: float | None = None,
+    num_outcomes: int = 0,
 ) -> PolicyOutput:
     """Check the arguments that all policies share, then search."""
     start = perf_counter()
@@ -232,6 +238,8 @@ def run_search(
         raise ValueError(f"wave: expected at least 1, got {wave}")
     if deadline_ms is not None:
         _check_number("deadline_ms", deadline_ms, 0.0)
+    if not 0 <= num_outcomes <= _MOST_ACTIONS:
+        raise ValueError(f"num_outcomes: expected 0 to {_MOST_ACTIONS}, got {num_outcomes}")
     batch, actions, players = _check_root(root)
     simulations, budgets = _check_budget(num_simulations, batch)
     invalid = _check_invalid(invalid_actions, batch, actions)
@@ -250,10 +258,11 @@ def run_search(
         zero_discount_ends=zero_discount_ends,
         early_stop=early_stop,
         budgets=budgets,
+        outcomes=num_outcomes,
     )
     latents = Latents(root.embedding, batch, simulations + 1, root.prior_logits.device, wave)
     stop_at = None if deadline_ms is None else start + deadline_ms / 1000
-    drive(search, root, recurrent_fn, invalid, latents, stop_at)
+    drive(search, root, recurrent_fn, invalid, latents, stop_at, max(actions, num_outcomes))
     action = torch.empty(batch, dtype=torch.int64)
     weights = torch.empty(batch, actions)
     search.act(action, weights)

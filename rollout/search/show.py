@@ -60,7 +60,8 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
     """Return a row's tree as nested dicts of plain numbers, children in order of visits.
 
     Keys: name, visits, value (mean return), raw_value (the model's); below the root action, prior,
-    reward, discount and q too; children where there are any. names: of the A actions.
+    reward, discount and q too; children where there are any. names: of the A actions. What chance
+    gave has outcome for action, and "chance" and its number for a name.
     Raises IndexError for a row that is not there, ValueError for a wrong number of names.
     """
     if not 0 <= row < tree.batch_size:
@@ -71,6 +72,7 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
     values, raw = tree.node_values[row].tolist(), tree.raw_values[row].tolist()
     rewards, discounts = tree.children_rewards[row].tolist(), tree.children_discounts[row].tolist()
     priors = tree.children_prior_logits[row].softmax(-1).tolist()
+    chance = tree.chance_nodes[row].tolist()
     nodes: list[dict[str, Any]] = [
         {"name": "root", "visits": v, "value": x, "raw_value": r}
         for v, x, r in zip(visits, values, raw, strict=True)
@@ -84,8 +86,8 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
                 continue
             reward, discount = rewards[slot][action], discounts[slot][action]
             nodes[child] |= {
-                "name": str(action) if names is None else names[action],
-                "action": action,
+                "name": _name(action, chance[slot], names),
+                "outcome" if chance[slot] else "action": action,
                 "prior": priors[slot][action],
                 "reward": reward,
                 "discount": discount,
@@ -96,6 +98,12 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
         if children:
             nodes[slot]["children"] = sorted(children, key=lambda node: -node["visits"])
     return nodes[0]
+
+
+def _name(edge: int, chance: bool, names: Sequence[str] | None) -> str:
+    if chance:
+        return f"chance {edge}"
+    return str(edge) if names is None else names[edge]
 
 
 def to_graphviz(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) -> str:

@@ -34,10 +34,13 @@ class SearchTree:
     node_values        [B, N] float32 the mean of that and of the returns through the node
     parents            [B, N] int32   slot of the parent
     action_from_parent [B, N] int32   action taken there
-    children_index     [B, N, A] int32   slot of each child, UNVISITED where there is none
-    children_visits    [B, N, A] int32   visits of each child
+    children_index     [B, N, F] int32   slot of each child, UNVISITED where there is none
+    children_visits    [B, N, F] int32   visits of each child
     children_prior_logits, children_rewards, children_discounts, children_values
-                       [B, N, A] float32 of each edge and of the child at its end
+                       [B, N, F] float32 of each edge and of the child at its end
+    chance_nodes       [B, N] bool     where the edges are outcomes of chance
+
+    F is A, or the most outcomes of a chance node if that is more; what the root has is [B, A].
     """
 
     ROOT_INDEX: ClassVar[int] = 0
@@ -89,33 +92,38 @@ class SearchTree:
 
     @property
     def children_index(self) -> Tensor:
-        """[B, N, A] int32."""
+        """[B, N, F] int32."""
         return self._field("children_index")
 
     @property
     def children_prior_logits(self) -> Tensor:
-        """[B, N, A] float32."""
+        """[B, N, F] float32."""
         return self._field("children_prior_logits")
 
     @property
     def children_visits(self) -> Tensor:
-        """[B, N, A] int32."""
+        """[B, N, F] int32."""
         return self._field("children_visits")
 
     @property
     def children_values(self) -> Tensor:
-        """[B, N, A] float32."""
+        """[B, N, F] float32."""
         return self._field("children_values")
 
     @property
     def children_rewards(self) -> Tensor:
-        """[B, N, A] float32."""
+        """[B, N, F] float32."""
         return self._field("children_rewards")
 
     @property
     def children_discounts(self) -> Tensor:
-        """[B, N, A] float32."""
+        """[B, N, F] float32."""
         return self._field("children_discounts")
+
+    @property
+    def chance_nodes(self) -> Tensor:
+        """[B, N] bool."""
+        return self._field("chance_nodes")
 
     @property
     def embeddings(self) -> Any:
@@ -146,7 +154,7 @@ class SearchTree:
         return self._native.tree_bytes
 
     def qvalues(self, indices: Tensor) -> Tensor:
-        """Return reward + discount * value of each action, [B, A]. indices: [B] node slots."""
+        """Return reward + discount * value of each edge, [B, F]. indices: [B] node slots."""
         rows = torch.arange(self.batch_size)
         rewards, discounts = self.children_rewards, self.children_discounts
         return (rewards + discounts * self.children_values)[rows, indices]
@@ -161,8 +169,8 @@ class SearchTree:
         """Return the most visited path of each row and the rewards along it.
 
         first: [B] int64, the action that starts it.
-        Returns actions [B, D] int64, -1 after a path's end, and rewards [B, D] float32, 0 there. D
-        is the longest path's length, at least 1.
+        Returns actions (at chance nodes outcomes) [B, D] int64, -1 after a path's end, and rewards
+        [B, D] float32, 0 there. D is the longest path's length, at least 1.
         """
         actions, rewards = self._native.principal_path(first.cpu().numpy())
         return torch.from_numpy(actions), torch.from_numpy(rewards)

@@ -1,4 +1,7 @@
-"""What goes into a search and what comes out. Letters: B rows of a batch, A actions, N nodes."""
+"""What goes into a search and what comes out. Letters: B rows of a batch, A actions, N nodes.
+
+C outcomes of chance, and F = max(A, C), the most edges of a node.
+"""
 
 from __future__ import annotations
 

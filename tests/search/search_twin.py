@@ -127,19 +127,37 @@ class Gumbel:
         return np.argmax(np.where(tree.invalid, -np.inf, score))
 
 
-def search_row(rule, logits, value, state, step, simulations, max_depth, invalid):
+def select_outcome(tree, node):
+    """The outcome whose share of the visits is furthest behind its chance."""
+    return np.argmax(softmax(tree.logits[node]) / (tree.visits[node] + 1))
+
+
+EDGES = ("reward", "discount", "child_value", "logits", "visits", "child")
+
+
+def columns(tree, count):
+    """The same tree, each node with its first `count` edges only."""
+    cut = {name: getattr(tree, name)[:, :count] for name in EDGES}
+    return SimpleNamespace(**(vars(tree) | cut))
+
+
+def search_row(
+    rule, logits, value, state, step, simulations, max_depth, invalid, awaits=None, outcomes=0
+):
     """Search one row; `invalid` is a mask [A] or None.
 
     step(state, action) -> reward, discount, logits, value, state.
+    awaits(state): whether it awaits an outcome of chance, of which there are `outcomes`.
     """
     nodes, actions = simulations + 1, len(logits)
+    width = max(actions, outcomes)
     edges = {
-        name: np.zeros((nodes, actions), np.float32)
+        name: np.zeros((nodes, width), np.float32)
         for name in ("reward", "discount", "child_value", "logits")
     }
     tree = SimpleNamespace(
-        visits=np.zeros((nodes, actions), np.int64),
-        child=np.full((nodes, actions), -1),
+        visits=np.zeros((nodes, width), np.int64),
+        child=np.full((nodes, width), -1),
         value=np.zeros(nodes, np.float32),
         raw=np.zeros(nodes, np.float32),
         node_visits=np.zeros(nodes, np.int64),
@@ -153,22 +171,30 @@ def search_row(rule, logits, value, state, step, simulations, max_depth, invalid
     states = {0: state}
     if invalid is not None:
         logits = np.where(invalid, LOWEST, logits - logits.max()).astype(np.float32)
-    tree.logits[0], tree.value[0], tree.raw[0], tree.node_visits[0] = logits, value, value, 1
+    tree.logits[:] = LOWEST
+    tree.logits[0, :actions], tree.value[0], tree.raw[0] = logits, value, value
+    tree.node_visits[0] = 1
     for simulation in range(simulations):
         node, depth = 0, 0
         while True:
-            action = int(rule.select(tree, node, depth, simulation))
+            if awaits is not None and awaits(states[node]):
+                action = int(select_outcome(columns(tree, outcomes), node))
+            else:
+                action = int(rule.select(columns(tree, actions), node, depth, simulation))
             child, depth = tree.child[node, action], depth + 1
             if child < 0 or depth >= max_depth:
                 break
             node = child
         slot = simulation + 1 if child < 0 else child
         reward, discount, new_logits, new_value, states[slot] = step(states[node], action)
-        tree.logits[slot], tree.value[slot], tree.raw[slot] = new_logits, new_value, new_value
+        count = outcomes if awaits is not None and awaits(states[slot]) else actions
+        tree.logits[slot, :count] = new_logits[:count]
+        tree.value[slot], tree.raw[slot] = new_value, new_value
         tree.node_visits[slot] += 1
         tree.child[node, action], tree.parent[slot], tree.action[slot] = slot, node, action
         tree.reward[node, action], tree.discount[node, action] = reward, discount
         back_up(tree, slot)
+    tree.logits[tree.node_visits == 0] = 0
     return tree
 
 
