@@ -430,6 +430,12 @@ class SearchGumbel:
     ) -> None:
         """See `rollout.search.gumbel_muzero_policy`."""
 
+class SearchRegularised:
+    """The settings of a search by the regularised policy."""
+
+    def __init__(self, puct: SearchPuct, *, way: int) -> None:
+        """way: 0 selects by PUCT, 1 the action whose visits lag most, 2 draws one."""
+
 class Search:
     """A batch of tree searches, driven from outside. B rows, A actions, N nodes.
 
@@ -438,7 +444,7 @@ class Search:
 
     def __init__(
         self,
-        rule: SearchPuct | SearchGumbel,
+        rule: SearchPuct | SearchGumbel | SearchRegularised,
         seed: int | NDArray[np.uint64],
         *,
         batch: int,

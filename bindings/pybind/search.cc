@@ -15,6 +15,7 @@
 #include "module.h"
 #include "search/export.h"
 #include "search/puct/search.h"
+#include "search/regularised/search.h"
 #include "tensor.h"
 
 namespace rollout::bindings {
@@ -26,6 +27,8 @@ using search::Head;
 using search::Outputs;
 using search::PuctSettings;
 using search::QTransform;
+using search::RegularisedRule;
+using search::RegularisedSettings;
 using search::RowKey;
 using search::Search;
 using search::Shape;
@@ -349,7 +352,7 @@ std::vector<RowKey> Keys(const Seed& seed, std::size_t batch) {
   return keys;
 }
 
-using Rule = std::variant<PuctSettings, GumbelSettings>;
+using Rule = std::variant<PuctSettings, GumbelSettings, RegularisedSettings>;
 
 std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
                                    int num_threads, const PuctSettings& settings) {
@@ -359,6 +362,11 @@ std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>
 std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
                                    int num_threads, const GumbelSettings& settings) {
   return std::make_unique<search::GumbelSearch>(shape, keys, num_threads, settings);
+}
+
+std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
+                                   int num_threads, const RegularisedSettings& settings) {
+  return std::make_unique<search::RegularisedSearch>(shape, keys, num_threads, settings);
 }
 
 template <class T, class Get>
@@ -519,6 +527,13 @@ void BindSearch(py::module_& m) {
              return GumbelSettings{qtransform, max_num_considered_actions, gumbel_scale};
            }),
            arg("qtransform"), kw_only(), arg("max_num_considered_actions"), arg("gumbel_scale"));
+
+  py::class_<RegularisedSettings>(m, "SearchRegularised",
+                                  "The settings of a search by the regularised policy.")
+      .def(py::init([](const PuctSettings& puct, int way) {
+             return RegularisedSettings{puct, static_cast<RegularisedRule::Way>(way)};
+           }),
+           arg("puct"), kw_only(), arg("way"));
 
   py::class_<BoundSearch>(m, "Search", "A batch of tree searches, driven from outside.")
       .def(py::init([](const Rule& rule, const Seed& seed, std::size_t batch, std::size_t actions,

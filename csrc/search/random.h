@@ -13,7 +13,13 @@
 namespace rollout::search {
 
 // One number a place that draws; streams of different sites share nothing.
-enum class Site : std::uint32_t { kTie = 1, kDirichlet = 2, kGumbel = 3, kAct = 4 };
+enum class Site : std::uint32_t {
+  kTie = 1,
+  kDirichlet = 2,
+  kGumbel = 3,
+  kAct = 4,
+  kRegularised = 16
+};
 
 // A row's identity: its seed, and its number among the rows that share that seed.
 struct RowKey {

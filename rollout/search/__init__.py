@@ -11,6 +11,7 @@ from rollout.search.qtransform import (
     qtransform_completed_by_mix_value,
     qtransform_scaled,
 )
+from rollout.search.regularised import regularised_muzero_policy
 from rollout.search.sampled import (
     SampledFn,
     SampledOutput,
@@ -57,5 +58,6 @@ __all__ = [
     "qtransform_by_parent_and_siblings",
     "qtransform_completed_by_mix_value",
     "qtransform_scaled",
+    "regularised_muzero_policy",
     "sampled_muzero_policy",
 ]

@@ -10,7 +10,7 @@ not on threads or on the rows around it.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ from rollout.search.types import PolicyOutput, RecurrentFn, Root, Seed
 
 _MOST_ACTIONS = 65536
 _MOST_PLAYERS = 16
+
+NativeRule: TypeAlias = "_native.SearchPuct | _native.SearchGumbel | _native.SearchRegularised"
 
 
 class Limits(TypedDict, total=False):
@@ -213,7 +215,7 @@ def puct_rule(
 
 
 def run_search(
-    rule: _native.SearchPuct | _native.SearchGumbel,
+    rule: NativeRule,
     root: Root,
     recurrent_fn: RecurrentFn,
     num_simulations: int | Tensor,

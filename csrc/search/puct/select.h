@@ -19,19 +19,27 @@
 
 namespace rollout::search {
 
+// What multiplies P(a) / (n(a) + 1) in a node of N visits, N = 0 .. most_visits.
+inline std::vector<float> PuctWeights(float pb_c_init, float pb_c_base, std::int32_t most_visits) {
+  std::vector<float> weights;
+  weights.reserve(static_cast<std::size_t>(most_visits) + 1);
+  for (std::int32_t n = 0; n <= most_visits; ++n) {
+    const float visits = static_cast<float>(n);
+    const float pb_c = pb_c_init + std::log((visits + pb_c_base + 1.0f) / pb_c_base);
+    weights.push_back(std::sqrt(visits) * pb_c);
+  }
+  return weights;
+}
+
 class Puct {
  public:
   // keys [B] and bounds [B] are borrowed from the search.
   Puct(const QTransform& qtransform, float pb_c_init, float pb_c_base, std::int32_t most_visits,
        const RowKey* keys, const Bounds* bounds)
-      : qtransform_(qtransform), keys_(keys), bounds_(bounds) {
-    weight_.reserve(static_cast<std::size_t>(most_visits) + 1);
-    for (std::int32_t n = 0; n <= most_visits; ++n) {
-      const float visits = static_cast<float>(n);
-      const float pb_c = pb_c_init + std::log((visits + pb_c_base + 1.0f) / pb_c_base);
-      weight_.push_back(std::sqrt(visits) * pb_c);
-    }
-  }
+      : qtransform_(qtransform),
+        keys_(keys),
+        bounds_(bounds),
+        weight_(PuctWeights(pb_c_init, pb_c_base, most_visits)) {}
 
   ROLLOUT_INLINE std::int32_t Select(const Descent& at, const Node& node, F8* scores) const {
     const std::size_t vectors = node.width / kLanes;
@@ -55,7 +63,7 @@ class Puct {
   QTransform qtransform_;
   const RowKey* keys_;
   const Bounds* bounds_;
-  std::vector<float> weight_;  // [visits] what multiplies the prior
+  std::vector<float> weight_;  // [visits]
 };
 
 }  // namespace rollout::search
