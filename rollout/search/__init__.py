@@ -26,6 +26,14 @@ from rollout.search.samplers import (
     Sampler,
     UniformSampler,
 )
+from rollout.search.stochastic import (
+    ChanceRecurrentFn,
+    ChanceRecurrentFnOutput,
+    DecisionRecurrentFn,
+    DecisionRecurrentFnOutput,
+    StoredState,
+    stochastic_muzero_policy,
+)
 from rollout.search.tree import SearchSummary, SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root
 
@@ -34,7 +42,11 @@ __all__ = [
     "Candidates",
     "CannotCompileError",
     "CategoricalSampler",
+    "ChanceRecurrentFn",
+    "ChanceRecurrentFnOutput",
     "CompiledRecurrent",
+    "DecisionRecurrentFn",
+    "DecisionRecurrentFnOutput",
     "GaussianSampler",
     "HybridSampler",
     "Limits",
@@ -49,6 +61,7 @@ __all__ = [
     "Sampler",
     "SearchSummary",
     "SearchTree",
+    "StoredState",
     "UniformSampler",
     "candidate_noise",
     "compile_recurrent",
@@ -60,4 +73,5 @@ __all__ = [
     "qtransform_scaled",
     "regularised_muzero_policy",
     "sampled_muzero_policy",
+    "stochastic_muzero_policy",
 ]
