@@ -4,6 +4,7 @@ from rollout.recurrent import RecurrentOutput
 from rollout.search.candidates import Candidates, CandidateTree
 from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
 from rollout.search.policies import Limits, gumbel_muzero_policy, muzero_policy
+from rollout.search.prefix import PrefixState, ValuePrefix
 from rollout.search.qtransform import (
     QTransform,
     qtransform_by_min_max,
@@ -51,6 +52,7 @@ __all__ = [
     "HybridSampler",
     "Limits",
     "PolicyOutput",
+    "PrefixState",
     "QTransform",
     "RecurrentFn",
     "RecurrentOutput",
@@ -63,6 +65,7 @@ __all__ = [
     "SearchTree",
     "StoredState",
     "UniformSampler",
+    "ValuePrefix",
     "candidate_noise",
     "compile_recurrent",
     "gumbel_muzero_policy",
