@@ -436,6 +436,20 @@ class SearchRegularised:
     def __init__(self, puct: SearchPuct, *, way: int) -> None:
         """way: 0 selects by PUCT, 1 the action whose visits lag most, 2 draws one."""
 
+class SearchSelection:
+    """A C function that scores a node's actions; see csrc/include/rollout/selection.h."""
+
+    def __init__(self, address: int, params: list[float], owner: object) -> None:
+        """address: of the function, trusted. params: its numbers. owner: keeps its code alive."""
+
+class SearchCustom:
+    """The settings of a search with selection rules of the user's."""
+
+    def __init__(
+        self, puct: SearchPuct, *, root: SearchSelection | None, below: SearchSelection | None
+    ) -> None:
+        """Say what selects at the root and what below it; None for PUCT."""
+
 class Search:
     """A batch of tree searches, driven from outside. B rows, A actions, N nodes.
 
@@ -444,7 +458,7 @@ class Search:
 
     def __init__(
         self,
-        rule: SearchPuct | SearchGumbel | SearchRegularised,
+        rule: SearchPuct | SearchGumbel | SearchRegularised | SearchCustom,
         seed: int | NDArray[np.uint64],
         *,
         batch: int,

@@ -37,6 +37,6 @@ def test_an_installed_package_holds_the_headers_of_plugins(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     headers = ROOT / "csrc" / "include" / "rollout"
-    for header in ("env.h", "random.h"):
+    for header in ("env.h", "random.h", "selection.h"):
         installed = tmp_path / "rollout" / "include" / "rollout" / header
         assert installed.read_text() == (headers / header).read_text()

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -13,6 +14,7 @@
 
 #include "core/thread_pool.h"
 #include "module.h"
+#include "search/custom/search.h"
 #include "search/export.h"
 #include "search/puct/search.h"
 #include "search/regularised/search.h"
@@ -22,6 +24,7 @@ namespace rollout::bindings {
 namespace {
 
 using search::Batch;
+using search::CustomSettings;
 using search::GumbelSettings;
 using search::Head;
 using search::Outputs;
@@ -31,6 +34,7 @@ using search::RegularisedRule;
 using search::RegularisedSettings;
 using search::RowKey;
 using search::Search;
+using search::Selection;
 using search::Shape;
 using search::Tree;
 
@@ -49,6 +53,8 @@ const char* HeadName(Head head) {
       return "value";
     case Head::kInvalid:
       return "invalid_actions";
+    case Head::kScore:
+      return "score";
   }
   return "";
 }
@@ -317,6 +323,11 @@ class BoundSearch {
       where = source_ + ": invalid_actions: row " + std::to_string(fault.row) +
               " allows no action; say so with done, or with a discount of 0 and zero_discount_ends";
     }
+    if (fault.head == Head::kScore) {
+      where = "selection: row " + std::to_string(fault.row) +
+              ": the rule gave an allowed action a score that is NaN, or raised, at simulation " +
+              std::to_string(search_->simulation());
+    }
     if (fault.head == Head::kPriorLogits) {
       where += "; to rule an action out give it a large negative logit such as -1e9";
     }
@@ -352,7 +363,7 @@ std::vector<RowKey> Keys(const Seed& seed, std::size_t batch) {
   return keys;
 }
 
-using Rule = std::variant<PuctSettings, GumbelSettings, RegularisedSettings>;
+using Rule = std::variant<PuctSettings, GumbelSettings, RegularisedSettings, CustomSettings>;
 
 std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
                                    int num_threads, const PuctSettings& settings) {
@@ -367,6 +378,11 @@ std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>
 std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
                                    int num_threads, const RegularisedSettings& settings) {
   return std::make_unique<search::RegularisedSearch>(shape, keys, num_threads, settings);
+}
+
+std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
+                                   int num_threads, const CustomSettings& settings) {
+  return std::make_unique<search::CustomSearch>(shape, keys, num_threads, settings);
 }
 
 template <class T, class Get>
@@ -534,6 +550,28 @@ void BindSearch(py::module_& m) {
              return RegularisedSettings{puct, static_cast<RegularisedRule::Way>(way)};
            }),
            arg("puct"), kw_only(), arg("way"));
+
+  py::class_<Selection>(m, "SearchSelection", "A C function that scores a node's actions.")
+      .def(
+          py::init([](std::uintptr_t address, std::vector<double> params, const py::object& owner) {
+            // whoever lets go of it last need not hold the GIL
+            const auto release = [](void* kept) {
+              const py::gil_scoped_acquire acquire;
+              delete static_cast<py::object*>(kept);
+            };
+            return Selection{reinterpret_cast<rollout_selection>(address),
+                             std::move(params),
+                             {new py::object(owner), release}};
+          }),
+          arg("address"), arg("params"), arg("owner"));
+
+  py::class_<CustomSettings>(m, "SearchCustom",
+                             "The settings of a search with selection rules of the user's.")
+      .def(py::init([](const PuctSettings& puct, const std::optional<Selection>& root,
+                       const std::optional<Selection>& below) {
+             return CustomSettings{puct, root.value_or(Selection{}), below.value_or(Selection{})};
+           }),
+           arg("puct"), kw_only(), arg("root"), arg("below"));
 
   py::class_<BoundSearch>(m, "Search", "A batch of tree searches, driven from outside.")
       .def(py::init([](const Rule& rule, const Seed& seed, std::size_t batch, std::size_t actions,

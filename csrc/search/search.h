@@ -74,7 +74,8 @@ struct Leaf {
   std::int32_t parent, slot, action, depth;
 };
 
-enum class Head : std::uint32_t { kReward, kDiscount, kPriorLogits, kValue, kInvalid };
+// kScore: of a selection rule of the user's.
+enum class Head : std::uint32_t { kReward, kDiscount, kPriorLogits, kValue, kInvalid, kScore };
 
 // A batch of model states of one kind, one row each `stride` bytes.
 struct States {
@@ -139,6 +140,8 @@ class Search {
       }
     }
   }
+  // Notes a fault; the step that is being run then fails. May be called by its threads.
+  void Report(std::size_t row, Head head);
   // Simulations of a row that came back.
   std::int32_t simulations(std::size_t row) const { return spent_[row]; }
   bool allowed(std::size_t row, std::size_t action) const {
@@ -193,7 +196,6 @@ class Search {
   void Layout();
   void AllocateArenas();
   std::size_t Grain() const;
-  void Report(std::size_t row, Head head);
 
   int num_threads_;
   bool plain_;                           // one leaf a row, all rows to the end

@@ -35,6 +35,7 @@ from rollout.search.stochastic import (
     StoredState,
     stochastic_muzero_policy,
 )
+from rollout.search.selection import Selection, selection_rule
 from rollout.search.tree import SearchSummary, SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root
 
@@ -64,6 +65,7 @@ __all__ = [
     "SearchSummary",
     "SearchTree",
     "StoredState",
+    "Selection",
     "UniformSampler",
     "ValuePrefix",
     "candidate_noise",
@@ -77,4 +79,5 @@ __all__ = [
     "regularised_muzero_policy",
     "sampled_muzero_policy",
     "stochastic_muzero_policy",
+    "selection_rule",
 ]

@@ -26,13 +26,16 @@ from rollout.search.qtransform import (
     qtransform_completed_by_mix_value,
     resolve,
 )
+from rollout.search.selection import Selection, resolve_selection
 from rollout.search.tree import SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root, Seed
 
 _MOST_ACTIONS = 65536
 _MOST_PLAYERS = 16
 
-NativeRule: TypeAlias = "_native.SearchPuct | _native.SearchGumbel | _native.SearchRegularised"
+NativeRule: TypeAlias = (
+    "_native.SearchPuct | _native.SearchGumbel | _native.SearchRegularised | _native.SearchCustom"
+)
 
 
 class Limits(TypedDict, total=False):
@@ -79,6 +82,8 @@ def muzero_policy(
     temperature: float = 1.0,
     choice: Literal["visits", "lower_bound"] = "visits",
     deviations: float = 2.0,
+    root_selection: Selection | None = None,
+    interior_selection: Selection | None = None,
     seed: Seed = 0,
     num_threads: int | None = None,
     **limits: Unpack[Limits],
@@ -101,6 +106,8 @@ def muzero_policy(
     temperature:     the action is drawn from visits^(1 / temperature); 0 takes the most visited.
     choice:          "lower_bound" takes the action whose mean return less `deviations` standard
                      errors is highest, of those with a tenth of the most visits, in place of that.
+    root_selection, interior_selection: rules of your own in place of PUCT, at the root and below
+                     it; see `selection_rule`.
     seed:            an int, row r then drawing from (seed, r); or B ints, one a row, and then a row
                      is the same wherever in a batch it stands.
     num_threads:     threads for the trees, None for all processors; results do not depend on it.
@@ -110,7 +117,7 @@ def muzero_policy(
     Raises ValueError or TypeError naming the argument or the head: a wrong shape or dtype, a row
     with no action allowed, a NaN or an infinity and the first row that has it.
     """
-    rule = puct_rule(
+    puct = puct_rule(
         qtransform,
         dirichlet_fraction=dirichlet_fraction,
         dirichlet_alpha=dirichlet_alpha,
@@ -121,6 +128,13 @@ def muzero_policy(
         choice=choice,
         deviations=deviations,
     )
+    rule: NativeRule = puct
+    if root_selection is not None or interior_selection is not None:
+        rule = _native.SearchCustom(
+            puct,
+            root=resolve_selection("root_selection", root_selection),
+            below=resolve_selection("interior_selection", interior_selection),
+        )
     return run_search(
         rule,
         root,
