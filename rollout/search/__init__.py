@@ -27,6 +27,7 @@ from rollout.search.samplers import (
     Sampler,
     UniformSampler,
 )
+from rollout.search.selection import Selection, selection_rule
 from rollout.search.stochastic import (
     ChanceRecurrentFn,
     ChanceRecurrentFnOutput,
@@ -35,7 +36,6 @@ from rollout.search.stochastic import (
     StoredState,
     stochastic_muzero_policy,
 )
-from rollout.search.selection import Selection, selection_rule
 from rollout.search.tree import SearchSummary, SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root
 
@@ -64,8 +64,8 @@ __all__ = [
     "Sampler",
     "SearchSummary",
     "SearchTree",
-    "StoredState",
     "Selection",
+    "StoredState",
     "UniformSampler",
     "ValuePrefix",
     "candidate_noise",
@@ -78,6 +78,6 @@ __all__ = [
     "qtransform_scaled",
     "regularised_muzero_policy",
     "sampled_muzero_policy",
-    "stochastic_muzero_policy",
     "selection_rule",
+    "stochastic_muzero_policy",
 ]
