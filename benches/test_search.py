@@ -1,16 +1,25 @@
 """Tree search: with a model that costs nothing, and beside bare calls of its network.
 
-The null model (uniform logits, no reward, no value) leaves the tree alone. The network has a latent
-of 64 and two hidden layers of 64, random weights, in eager torch or compiled. Its floor is the same
-S calls in sequence, each fed the latent of the last, in inference mode. Equal simulations are not
-equal work: a row of ours tells the mean depth of its leaves (with random weights muzero's trees are
-chains).
+The null model (uniform logits, no reward, no value) leaves the tree alone. The networks are those
+of `peers/weights.py`, called in eager torch or compiled; a floor is the same calls in sequence,
+each fed the latent of the last, in inference mode, by the same executor. Equal simulations are not
+equal work: a row of ours tells the mean depth of its leaves (with random weights muzero's trees
+are chains).
 """
 
 from collections.abc import Callable
 
 import pytest
 import torch
+from peers.weights import (
+    ACTIONS,
+    DISCOUNT,
+    NULL_POINTS,
+    network_pair,
+    null_pair,
+    roots,
+    weights,
+)
 from torch import Tensor, nn
 
 from rollout.search import (
@@ -21,28 +30,45 @@ from rollout.search import (
     muzero_policy,
 )
 
-SIMULATIONS = 50
 POLICIES = {"muzero": muzero_policy, "gumbel": gumbel_muzero_policy}
-# simulations a second that each policy owes with a null model, by number of actions
-OWED = {("muzero", 4): 2e6, ("muzero", 18): 1e6, ("gumbel", 4): 1e6, ("gumbel", 18): 1e6}
+# simulations a second owed at each of NULL_POINTS
+NULL_OWED = [3e6, 1.5e6, 6e5, 1.5e5, 1.5e6, 2e6, 3e6]
+# (policy, size, rows, simulations, wave): milliseconds owed a search, and speed over its own calls
+NETWORK_OWED = {
+    ("gumbel", "small", 1, 50, 1): (1.6, None),
+    ("gumbel", "small", 1, 50, 8): (0.6, None),
+    ("gumbel", "small", 64, 50, 1): (4.0, 1 / 1.3),
+    ("muzero", "small", 64, 50, 1): (6.0, 1 / 2),
+    ("muzero", "small", 64, 200, 1): (40.0, None),
+    ("muzero", "small", 1024, 50, 1): (60.0, None),
+    ("gumbel", "medium", 64, 50, 1): (None, 1 / 1.05),
+    ("muzero", "medium", 64, 50, 1): (None, 1 / 1.15),
+}
 
 
 class Network(nn.Module):
-    """h = relu(linear(latent) + embedding(action)); relu(linear(h)); one linear for all outputs."""
+    """One of the networks; returns the next latent, logits, reward and value."""
 
-    def __init__(self, latent: int, hidden: int, actions: int) -> None:
+    def __init__(self, size: str, actions: int) -> None:
         super().__init__()
-        torch.manual_seed(0)
-        self.latent, self.actions = latent, actions
-        self.action = nn.Embedding(actions, hidden)
-        self.first, self.second = nn.Linear(latent, hidden), nn.Linear(hidden, hidden)
-        self.last = nn.Linear(hidden, latent + actions + 2)
+        table, *layers = map(torch.from_numpy, weights(size, actions))
+        self.latent, self.actions = layers[0].shape[0], actions
+        self.action = nn.Embedding.from_pretrained(table)
+        self.first, self.second, self.last = map(linear, layers)
 
     def forward(self, action: Tensor, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         h = torch.relu(self.first(latent) + self.action(action))
         out = self.last(torch.relu(self.second(h)))
         logits = out[:, self.latent : self.latent + self.actions]
         return torch.tanh(out[:, : self.latent]), logits, out[:, -2], out[:, -1]
+
+
+def linear(matrix: Tensor) -> nn.Linear:
+    """A layer of a matrix [in, out], without a bias to speak of."""
+    layer = nn.Linear(*matrix.shape)
+    layer.weight.data.copy_(matrix.t())
+    layer.bias.data.zero_()
+    return layer
 
 
 def null_model(rows: int, actions: int) -> tuple[Root, Callable]:
@@ -52,77 +78,76 @@ def null_model(rows: int, actions: int) -> tuple[Root, Callable]:
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("actions", [4, 18])
-@pytest.mark.parametrize("policy", POLICIES)
-def test_null_model(benchmark, policy: str, actions: int) -> None:
-    rows = 64
+@pytest.mark.parametrize(("point", "owed"), list(zip(NULL_POINTS, NULL_OWED, strict=True)))
+def test_null_model(benchmark, point: tuple[str, int, int, int], owed: float) -> None:
+    policy, actions, rows, simulations = point
     root, model = null_model(rows, actions)
 
     def run():
-        return POLICIES[policy](root, model, SIMULATIONS, num_threads=1)
+        return POLICIES[policy](root, model, simulations, num_threads=1)
 
     benchmark.extra_info.update(
-        pair=f"{policy} search, null model, A={actions}, B={rows}, S={SIMULATIONS}",
+        pair=null_pair(policy, actions, rows, simulations),
         role="ours",
         name=f"depth {run().search_tree.mean_depth:.1f}",
-        work=rows * SIMULATIONS,
+        work=rows * simulations,
         unit="simulations",
-        rate_at_least=OWED[policy, actions],
+        rate_at_least=owed,
     )
     benchmark(run)
 
 
-# pair, side, and what the side owes or is owed: our speed over a floor's
-SIDES = [
-    ("MLP", "ours", None),
-    ("MLP", "bare calls", None),
-    ("compiled MLP", "ours compiled", None),
-    ("compiled MLP", "bare calls", 0.8),
-    ("compiled MLP", "bare compiled calls", None),
-]
+def sides() -> list:
+    """Each search compiled, its own bare calls, and at one size all of it in eager torch."""
+    found = []
+    for point in NETWORK_OWED:
+        executors = ["eager", "compiled"] if point[1:4] == ("small", 64, 50) else ["compiled"]
+        found += [(point, executor, who) for executor in executors for who in ("ours", "bare")]
+    return found
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize(("of", "side", "owed"), SIDES)
-@pytest.mark.parametrize("actions", [4, 18])
-@pytest.mark.parametrize("policy", POLICIES)
-def test_network(benchmark, policy: str, actions: int, of: str, side: str, owed: float) -> None:
-    rows, latent = 64, 64
-    network = Network(latent, 64, actions)
-    embedding = torch.randn(rows, latent, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize(("point", "executor", "who"), sides())
+def test_network(benchmark, point: tuple, executor: str, who: str) -> None:
+    policy, size, rows, simulations, wave = point
+    network = Network(size, ACTIONS)
+    embedding = torch.from_numpy(roots(size, rows))
 
     def model(action: Tensor, state: Tensor) -> tuple[RecurrentOutput, Tensor]:
         after, logits, reward, value = network(action, state)
-        return RecurrentOutput(reward, torch.ones_like(reward), logits, value), after
+        return RecurrentOutput(reward, torch.full_like(reward, DISCOUNT), logits, value), after
 
-    if "compiled" in side:
+    compiled = executor == "compiled"
+    if compiled:
         model = compile_recurrent(model, modules=[network]).bind(embedding)
+    pair = network_pair(policy, size, rows, simulations, wave)
+    if not compiled:
+        pair = f"{pair}, eager"
+    info = {"pair": pair, "work": rows * simulations, "unit": "simulations"}
+    milliseconds, over = NETWORK_OWED[point]
     with torch.inference_mode():
-        _, logits, _, value = network(torch.zeros(rows, dtype=torch.int64), embedding)
-        root = Root(logits.contiguous(), value.contiguous(), embedding)
-        ours, name = "ours" in side, side
-        if ours:
+        if who == "ours":
+            root = Root(torch.zeros(rows, ACTIONS), torch.zeros(rows), embedding)
 
             def run():
-                return POLICIES[policy](root, model, SIMULATIONS, num_threads=1)
+                return POLICIES[policy](root, model, simulations, num_threads=1, wave=wave)
 
-            name = f"depth {run().search_tree.mean_depth:.1f}"
+            info |= {"role": "ours", "name": f"depth {run().search_tree.mean_depth:.1f}"}
+            if compiled and milliseconds:
+                info["rate_at_least"] = 1000 * rows * simulations / milliseconds
         else:
-            tape = list(torch.randint(0, actions, (SIMULATIONS, rows)))
+            calls = -(-simulations // wave)
+            tape = list(torch.randint(0, ACTIONS, (calls, rows * wave)))
+            first = embedding.repeat_interleave(wave, 0)
 
             def run():
-                state = embedding
+                state = first
                 for action in tape:
                     _, state = model(action, state)
                 return state
 
-        if owed:
-            benchmark.extra_info["ratio_at_least"] = owed
-        benchmark.extra_info.update(
-            pair=f"{policy} search, {of}, A={actions}, B={rows}, S={SIMULATIONS}",
-            role="ours" if ours else "floor",
-            name=name,
-            work=rows * SIMULATIONS,
-            unit="simulations",
-        )
+            info |= {"role": "floor", "name": f"bare {executor} calls"}
+            if compiled and over:
+                info["ratio_at_least"] = over
+        benchmark.extra_info.update(info)
         benchmark(run)

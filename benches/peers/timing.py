@@ -21,8 +21,8 @@ def one_core() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def say(pair: str, name: str, run: Callable[[], object], work: float) -> None:
-    """Time `run`, which does `work` steps, and print the rate."""
+def say(pair: str, name: str, run: Callable[[], object], work: float, unit: str = "steps") -> None:
+    """Time `run`, which does `work` units, and print the rate."""
     run()  # whatever only happens the first time
     start = time.perf_counter()
     run()
@@ -33,5 +33,5 @@ def say(pair: str, name: str, run: Callable[[], object], work: float) -> None:
         for _ in range(calls):
             run()
         rates.append(work * calls / (time.perf_counter() - start))
-    line = {"pair": pair, "name": name, "unit": "steps", "rate": statistics.median(rates)}
+    line = {"pair": pair, "name": name, "unit": unit, "rate": statistics.median(rates)}
     print(json.dumps(line), flush=True)
