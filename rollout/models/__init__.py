@@ -3,11 +3,13 @@
 from rollout.conformance import Report
 from rollout.models.check import check, measure
 from rollout.models.exact import ExactModel
+from rollout.models.exact_chance import ExactAfterstate, ExactChanceModel
 from rollout.models.hash_model import HashModel
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import (
     ActionSpec,
     ActionValue,
+    AfterstateValue,
     Box,
     Chance,
     Compacts,
@@ -20,6 +22,7 @@ from rollout.models.protocol import (
     Fused,
     Goal,
     Hybrid,
+    Legal,
     Members,
     ModelSpec,
     MultiDiscrete,
@@ -50,6 +53,7 @@ from rollout.recurrent import RecurrentOutput
 __all__ = [
     "ActionSpec",
     "ActionValue",
+    "AfterstateValue",
     "Box",
     "Chance",
     "Compacts",
@@ -57,6 +61,8 @@ __all__ = [
     "Decoder",
     "Discrete",
     "EventValue",
+    "ExactAfterstate",
+    "ExactChanceModel",
     "ExactModel",
     "Examples",
     "Features",
@@ -65,6 +71,7 @@ __all__ = [
     "Goal",
     "HashModel",
     "Hybrid",
+    "Legal",
     "LossWeights",
     "Members",
     "ModelFileError",

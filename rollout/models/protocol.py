@@ -371,13 +371,32 @@ class Decoder(Protocol[StateIn]):
 
 @runtime_checkable
 class Chance(Protocol[State]):
-    """Chance nodes, as in Stochastic MuZero."""
+    """A step in two halves, the player's and chance's, as in Stochastic MuZero."""
 
-    def afterstate(self, state: State, action: Tensor) -> tuple[State, Tensor]:
-        """Return the state after the action and before chance, with chance logits [R, C]."""
+    def afterstate(self, state: State, action: Tensor) -> tuple[Any, Tensor]:
+        """Return the state after the action and before chance, with chance logits [R, C] float32.
 
-    def resolve(self, after: State, outcome: Tensor) -> tuple[State, Transition]:
-        """Resolve a chance outcome, [R] int64."""
+        action: [R, *spec.action.shape]. An afterstate is a pytree of tensors [R, ...] of its own.
+        """
+
+    def resolve(self, after: Any, outcome: Tensor) -> tuple[State, Transition]:
+        """Resolve a chance outcome, [R] int64. The transition is the whole step's."""
+
+
+@runtime_checkable
+class AfterstateValue(Protocol):
+    """A value head for afterstates."""
+
+    def afterstate_value(self, after: Any) -> Tensor:
+        """Return the discounted return to come, the reward of this step included, [R] float32."""
+
+
+@runtime_checkable
+class Legal(Protocol[StateIn]):
+    """Rules about which actions there are."""
+
+    def legal(self, state: StateIn) -> Tensor:
+        """Return which actions are allowed, [R, A] bool; none where nothing comes after."""
 
 
 @runtime_checkable

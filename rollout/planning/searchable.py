@@ -8,19 +8,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import (
     Discrete,
     EventValue,
     Fused,
+    Legal,
     Prior,
     Transition,
     Value,
     WorldModel,
 )
 from rollout.planning.goal import weigh
-from rollout.search import RecurrentOutput, Root
+from rollout.search import RecurrentOutput, Root, SearchTree
 from rollout.search.executor import CannotCompileError, CompiledRecurrent
 
 
@@ -67,15 +69,21 @@ class Searchable:
         self.actions = model.spec.action.n
         self.step: Callable[[Tensor, Any], tuple[Any, Any]]
         self.step = self._fused if isinstance(model, Fused) else self._plain
+        # what a search calls, in the order of its arguments
+        self.functions: tuple[Callable[[Tensor, Any], tuple[Any, Any]], ...] = (self.recurrent_fn,)
         self.simulation = 0
         self.seconds = 0.0
 
     def root(self, state: Any) -> Root:
         """Return what a search starts from."""
         start = perf_counter()
-        logits, value = self._predict(state)
+        logits, value = self._predict(state, self.weights)
         self.seconds += perf_counter() - start
         return Root(logits, value, state)
+
+    def invalid(self, state: Any) -> Tensor | None:
+        """Return the actions that the rules do not allow, [R, A] bool, if the model knows them."""
+        return ~self.model.legal(state) if isinstance(self.model, Legal) else None
 
     def use(self, compiled: CompiledRecurrent, state: Any) -> None:
         """Step by what `compile_model` made, for states like `state`."""
@@ -89,6 +97,10 @@ class Searchable:
         result = self.step(action, state)
         self.seconds += perf_counter() - start
         return result
+
+    def path(self, tree: SearchTree, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the actions of the line that a tree expects, and the reward of each, [B, D]."""
+        return tree.principal_path(first)
 
     def path_events(self, state: Any, actions: Tensor) -> Tensor | None:
         """Step along actions [B, D] and return the events expected, [B, D, *event_shape].
@@ -105,9 +117,7 @@ class Searchable:
             state, transition = self.model.step(
                 state, action.clamp(min=0), self.noise.at(self.simulation + depth)
             )
-            counts = _events(transition)
-            alive = (action >= 0).view(-1, *[1] * (counts.dim() - 1))
-            events.append(counts * alive)
+            events.append(expected_events(transition, action >= 0))
         self.seconds += perf_counter() - start
         return torch.stack(events, 1).cpu()
 
@@ -118,10 +128,18 @@ class Searchable:
     def _plain(self, action: Tensor, state: Any) -> tuple[RecurrentOutput, Any]:
         after, transition = self.model.step(state, action, self.noise.at(self.simulation))
         self.simulation += 1
-        logits, value = self._predict(after)
+        logits, value = self._predict(after, self.weights)
+        reward, discount = self._pays(transition, self.weights)
+        invalid = self.invalid(after)
+        # a state that allows nothing must be an end
+        done = None if invalid is None else discount == 0
+        return RecurrentOutput(reward, discount, logits, value, invalid, done), after
+
+    def _pays(self, transition: Transition, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return a step's reward and discount."""
         reward = transition.reward
-        if self.weights is not None:
-            reward = weigh(_events(transition), self.weights)
+        if weights is not None:
+            reward = weigh(_events(transition), weights)
         elif reward is None:
             raise ValueError(
                 "model: its steps give no reward (Transition.reward is None); plan with a goal on "
@@ -131,22 +149,29 @@ class Searchable:
             discount = torch.full_like(reward, self.discount)
         else:
             discount = transition.cont * self.discount
-        return RecurrentOutput(reward, discount, logits, value), after
+        return reward, discount
 
-    def _predict(self, state: Any) -> tuple[Tensor, Tensor]:
-        """Return prior logits [B, A] and value [B]."""
-        model, rows, device = self.model, len(self.noise.rows), self.noise.device
+    def _predict(self, state: Any, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return prior logits [R, A] and value [R]."""
+        model, device = self.model, self.noise.device
+        rows = len(pytree.tree_leaves(state)[0])
         if isinstance(model, Prior):
             logits = model.policy(state)
         else:
             logits = torch.zeros(rows, self.actions, device=device)
-        if self.weights is not None and isinstance(model, EventValue):
-            value = weigh(model.event_value(state), self.weights)
-        elif self.weights is None and isinstance(model, Value):
+        if weights is not None and isinstance(model, EventValue):
+            value = weigh(model.event_value(state), weights)
+        elif weights is None and isinstance(model, Value):
             value = model.value(state)
         else:
             value = torch.zeros(rows, device=device)
         return logits, value
+
+
+def expected_events(transition: Transition, alive: Tensor) -> Tensor:
+    """Return a step's events, 0 in the rows that are not alive, [R, *event_shape]."""
+    counts = _events(transition)
+    return counts * alive.view(-1, *[1] * (counts.dim() - 1))
 
 
 def _events(transition: Transition) -> Tensor:

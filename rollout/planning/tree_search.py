@@ -11,11 +11,17 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from rollout.models.noise import CounterNoise
-from rollout.models.protocol import Discrete, WorldModel
+from rollout.models.protocol import Chance, Discrete, WorldModel
+from rollout.planning.afterstates import SearchableAfterstates
 from rollout.planning.goal import GoalLike, goal_weights
 from rollout.planning.plan import TreePlan
 from rollout.planning.searchable import Searchable, compile_model
-from rollout.search import PolicyOutput, gumbel_muzero_policy, muzero_policy
+from rollout.search import (
+    PolicyOutput,
+    gumbel_muzero_policy,
+    muzero_policy,
+    stochastic_muzero_policy,
+)
 from rollout.search.executor import CannotCompileError, CompiledRecurrent
 from rollout.search.qtransform import QTransformLike, resolve
 from rollout.search.types import Seed
@@ -32,7 +38,9 @@ class TreeSearch:
         model has it; otherwise `step`, and `policy` and `value` if it has them: without a policy
         all actions are equally likely, without a value a leaf is worth 0.
     num_simulations: model calls a plan, and nodes a row.
-    policy: "gumbel" (improves on the prior even with few simulations) or "muzero" (PUCT).
+    policy: "gumbel" (improves on the prior even with few simulations), "muzero" (PUCT), or
+        "stochastic" (PUCT through afterstates and outcomes of chance; for models with
+        `rollout.models.Chance`, whose simulations and max_depth count both halves of a step).
     discount: a step's, on top of the model's own continuation.
     goal: weights on the model's events, in place of its reward and value; see `goal_weights`.
     seed: of the planner's own sequence of seeds, one a plan.
@@ -42,8 +50,8 @@ class TreeSearch:
         the network is small; see `rollout.search.compile_recurrent`. "auto" does where it can be
         had and tells in `not_compiled` why it could not; the first plan then takes seconds, unless
         the code is on disk from before. Continuations are read with the discount as it is now.
-    The rest are arguments of `rollout.search.gumbel_muzero_policy` and `muzero_policy`; either
-    policy reads its own and ignores the other's.
+    The rest are arguments of `rollout.search.gumbel_muzero_policy`, `muzero_policy` and
+    `stochastic_muzero_policy`; a policy reads its own and ignores the others'.
 
     Not for two threads at once: make a planner for each.
     """
@@ -53,7 +61,7 @@ class TreeSearch:
         model: WorldModel[Any],
         *,
         num_simulations: int = 50,
-        policy: Literal["gumbel", "muzero"] = "gumbel",
+        policy: Literal["gumbel", "muzero", "stochastic"] = "gumbel",
         discount: float = 0.997,
         goal: GoalLike | None = None,
         max_depth: int | None = None,
@@ -75,8 +83,13 @@ class TreeSearch:
                 f"model: expected Discrete actions, got {model.spec.action}; a tree needs a finite "
                 "set of them"
             )
-        if policy not in ("gumbel", "muzero"):
-            raise ValueError(f"policy: expected 'gumbel' or 'muzero', got {policy!r}")
+        if policy not in ("gumbel", "muzero", "stochastic"):
+            raise ValueError(f"policy: expected 'gumbel', 'muzero' or 'stochastic', got {policy!r}")
+        if policy == "stochastic" and not isinstance(model, Chance):
+            raise ValueError(
+                "policy: 'stochastic' needs a model with afterstate and resolve "
+                f"(rollout.models.Chance); {type(model).__name__} has none"
+            )
         if not 0.0 <= discount <= 1.0:
             raise ValueError(f"discount: expected a number in [0, 1], got {discount}")
         self.model = model
@@ -89,6 +102,10 @@ class TreeSearch:
         self._must_compile = compile is True
         if compile:
             try:
+                if policy == "stochastic":
+                    raise CannotCompileError(
+                        "compile: policy='stochastic' calls its model as it is"
+                    )
                 self._compiled = compile_model(model, discount)
             except CannotCompileError as error:
                 self._do_without(error)
@@ -98,6 +115,7 @@ class TreeSearch:
             resolve(qtransform)  # a wrong one is an error here and not at the first plan
             self._settings["qtransform"] = qtransform
         self._search: Callable[..., PolicyOutput]
+        self._view = SearchableAfterstates if policy == "stochastic" else Searchable
         if policy == "gumbel":
             self._search = gumbel_muzero_policy
             self._settings |= {
@@ -105,7 +123,7 @@ class TreeSearch:
                 "gumbel_scale": gumbel_scale,
             }
         else:
-            self._search = muzero_policy
+            self._search = stochastic_muzero_policy if policy == "stochastic" else muzero_policy
             self._settings |= {
                 "dirichlet_fraction": dirichlet_fraction,
                 "dirichlet_alpha": dirichlet_alpha,
@@ -129,7 +147,8 @@ class TreeSearch:
 
         state: the model's pytree, leaves [B, ...].
         num_simulations, goal: None for the planner's own.
-        invalid_actions: [B, A] bool, true where an action must not be taken now.
+        invalid_actions: [B, A] bool, true where an action must not be taken now; None for what
+            the model's own rules forbid (`rollout.models.Legal`), if it knows them.
         seed: an int, or one a row, as in `rollout.search.muzero_policy`; None for the next of the
             planner's own sequence.
         deadline_ms: milliseconds from now to answer within: no call of the model is begun that
@@ -144,20 +163,22 @@ class TreeSearch:
         if seed is None:
             seed = (self._seed + self._plans * _SEED_STEP) & _SEED_MASK
             self._plans += 1
-        model = Searchable(self.model, weights, self.discount, self._noise(seed, rows))
+        model = self._view(self.model, weights, self.discount, self._noise(seed, rows))
         if self._compiled is not None:
             try:
                 model.use(self._compiled, state)
             except CannotCompileError as error:
                 self._do_without(error)
         root = model.root(state)
+        if invalid_actions is None:
+            invalid_actions = model.invalid(state)
         settings = self._settings
         if deadline_ms is not None:
             spent = 1000 * (perf_counter() - start)
             settings = settings | {"deadline_ms": max(deadline_ms - spent, 0.0)}
         output = self._search(
             root,
-            model.recurrent_fn,
+            *model.functions,
             self.num_simulations if num_simulations is None else num_simulations,
             invalid_actions=invalid_actions,
             seed=seed,
@@ -165,7 +186,7 @@ class TreeSearch:
         )
         tree, device = output.search_tree, output.action.device
         summary = tree.summary()
-        path_actions, path_rewards = tree.principal_path(output.action)
+        path_actions, path_rewards = model.path(tree, output.action)
         with_events = self.paths and deadline_ms is None
         path_events = model.path_events(state, path_actions) if with_events else None
         return TreePlan(

@@ -258,7 +258,7 @@ def run_search(
         raise ValueError(f"num_outcomes: expected 0 to {_MOST_ACTIONS}, got {num_outcomes}")
     batch, actions, players = _check_root(root)
     simulations, budgets = _check_budget(num_simulations, batch)
-    invalid = _check_invalid(invalid_actions, batch, actions)
+    invalid = check_invalid(invalid_actions, batch, actions)
     wave = min(wave, simulations)
     search = _native.Search(
         rule,
@@ -343,7 +343,7 @@ def _check_budget(num_simulations: int | Tensor, batch: int) -> tuple[int, list[
     return max(numbers), numbers
 
 
-def _check_invalid(invalid: Tensor | None, batch: int, actions: int) -> Tensor | None:
+def check_invalid(invalid: Tensor | None, batch: int, actions: int) -> Tensor | None:
     """Return the mask as a contiguous bool tensor in host memory."""
     if invalid is None:
         return None

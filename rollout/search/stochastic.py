@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from rollout.recurrent import RecurrentOutput
-from rollout.search.policies import Limits, puct_rule, run_search
+from rollout.search.policies import Limits, check_invalid, puct_rule, run_search
 from rollout.search.qtransform import QTransformLike, qtransform_by_parent_and_siblings
 from rollout.search.split import Columns, Shelves, route
 from rollout.search.types import Embedding, PolicyOutput, Root, Seed
@@ -113,9 +113,10 @@ def stochastic_muzero_policy(
         deviations=0.0,
     )
     action = torch.zeros(1, dtype=torch.int64, device=root.prior_logits.device)
-    if invalid_actions is not None:
+    invalid = check_invalid(invalid_actions, *root.prior_logits.shape)
+    if invalid is not None:
         # one that is allowed, lest the model mind
-        action[0] = int(invalid_actions[0].to(torch.int64).argmin())
+        action[0] = int(invalid[0].to(torch.int64).argmin())
     with torch.inference_mode():
         output, afterstate = decision_recurrent_fn(action, _first_row(root.embedding))
     networks = _Networks(root, decision_recurrent_fn, chance_recurrent_fn, output, afterstate)
@@ -132,7 +133,7 @@ def stochastic_muzero_policy(
         networks.root(root),
         networks.recurrent,
         num_simulations,
-        invalid_actions=invalid_actions,
+        invalid_actions=invalid,
         max_depth=max_depth,
         seed=seed,
         num_threads=num_threads,

@@ -121,7 +121,7 @@ def test_clear_errors():
         TreeSearch(Corridor(events=())).plan(torch.tensor([3]), goal=Goal({"left": 1.0}))
     with pytest.raises(ValueError, match=r"goal: expected weights \[2\]"):
         planner.plan(torch.tensor([3]), goal=torch.ones(3))
-    with pytest.raises(ValueError, match="policy: expected 'gumbel' or 'muzero'"):
+    with pytest.raises(ValueError, match="policy: expected 'gumbel', 'muzero' or 'stochastic'"):
         TreeSearch(Corridor(), policy="alpha")
     with pytest.raises(ValueError, match=r"discount: expected a number in \[0, 1\], got 1.5"):
         TreeSearch(Corridor(), discount=1.5)
