@@ -33,6 +33,18 @@ def philox_below(
 ) -> NDArray[np.uint64]:
     """Return the first `count` uniform integers in [0, n) of one site's stream."""
 
+def philox_uniform(
+    out: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    times: NDArray[np.int64],
+    site: int,
+    seed: int,
+) -> None:
+    """Write the uniform numbers in (0, 1) of rows [R] at times [T], out [R, T, n] contiguous.
+
+    Those of `rollout.models.noise.CounterNoise`, whose ids, times and sites are 32-bit words.
+    """
+
 def numpy_words(seed: int, count: int) -> NDArray[np.uint64]:
     """Return the first `count` raw words of NumPy's PCG64(SeedSequence(seed)), made natively."""
 

@@ -1,6 +1,7 @@
 // What the core tells about the machine, and what tests need to look inside it.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -63,6 +64,33 @@ py::array_t<double> PhiloxDoubles(std::uint64_t seed, std::uint32_t episode, std
   return out;
 }
 
+// The numbers of rollout.models.noise: out [R, T, n] from counters (block, time, row, site).
+void PhiloxUniform(py::array_t<float, py::array::c_style>& out,
+                   const py::array_t<std::int64_t, py::array::c_style>& rows,
+                   const py::array_t<std::int64_t, py::array::c_style>& times, std::uint32_t site,
+                   std::uint64_t seed) {
+  const PhiloxKey key{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+  const auto cells = static_cast<std::size_t>(rows.size() * times.size());
+  const std::size_t count = cells == 0 ? 0 : static_cast<std::size_t>(out.size()) / cells;
+  float* at = out.mutable_data();
+  const std::int64_t *const row = rows.data(), *const time = times.data();
+  const py::ssize_t num_rows = rows.size(), num_times = times.size();
+  const py::gil_scoped_release release;
+  for (py::ssize_t r = 0; r < num_rows; ++r) {
+    for (py::ssize_t t = 0; t < num_times; ++t, at += count) {
+      for (std::size_t i = 0; i < count; i += 4) {
+        const PhiloxCounter words =
+            Philox4x32({static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>(time[t]),
+                        static_cast<std::uint32_t>(row[r]), site},
+                       key);
+        for (std::size_t j = 0; j < std::min<std::size_t>(4, count - i); ++j) {
+          at[i + j] = (static_cast<float>(words[j] >> 9) + 0.5f) * 0x1p-23f;
+        }
+      }
+    }
+  }
+}
+
 py::array_t<std::uint64_t> NumpyWords(std::uint64_t seed, py::ssize_t count) {
   NumpyGenerator generator;
   generator.Seed(seed);
@@ -91,6 +119,8 @@ void BindCore(py::module_& m) {
   m.def("philox_below", &PhiloxBelow, py::arg("seed"), py::arg("episode"), py::arg("step"),
         py::arg("site"), py::arg("n"), py::arg("count"),
         "Return the first uniform integers below n of one site.");
+  m.def("philox_uniform", &PhiloxUniform, py::arg("out"), py::arg("rows"), py::arg("times"),
+        py::arg("site"), py::arg("seed"), "Write the uniform numbers of rows at times.");
   m.def("numpy_words", &NumpyWords, py::arg("seed"), py::arg("count"),
         "Return the first raw words of NumPy's PCG64(SeedSequence(seed)), made here.");
   py::class_<ThreadPool>(m, "ThreadPool", "A persistent pool of threads, as the engine uses it.")

@@ -1,5 +1,7 @@
 """The counter-based noise: known answers, a NumPy twin, and independence from the batch."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,18 @@ def test_uniform_matches_the_scalar_twin():
             words += numpy_philox([block, 3, row, 0x213B65CB], 2**40 + 7)
         expected = [((w >> 9) + 0.5) / 2**23 for w in words[:6]]
         assert drawn[i].flatten().tolist() == expected
+
+
+@pytest.mark.parametrize("time", [-3, 2**33 + 1, torch.tensor([0, 5, 2**32 - 1])])
+@pytest.mark.parametrize("seed", [-1, 2**64 + 5])
+def test_native_numbers_are_those_of_the_tensor_arithmetic(time, seed):
+    noise = CounterNoise(seed, torch.tensor([1, 9, 2**32 - 1])[::2], time)
+    for shape in ((), (7,), (3, 2), (0,)):
+        bits = noise._bits("site", math.prod(shape))
+        expected = ((bits >> 9).float() + 0.5) * 2.0**-23
+        drawn = noise.uniform("site", shape)
+        assert torch.equal(drawn, expected.reshape(drawn.shape))
+        assert drawn.shape == (*bits.shape[:-1], *shape)
 
 
 def test_a_row_does_not_depend_on_its_batch():
