@@ -462,6 +462,12 @@ class SearchCustom:
     ) -> None:
         """Say what selects at the root and what below it; None for PUCT."""
 
+class SearchOpenLoop:
+    """The settings of a search over sequences of actions."""
+
+    def __init__(self, puct: SearchPuct) -> None:
+        """See `rollout.search.open_loop_policy`."""
+
 class Search:
     """A batch of tree searches, driven from outside. B rows, A actions, N nodes.
 
@@ -470,7 +476,7 @@ class Search:
 
     def __init__(
         self,
-        rule: SearchPuct | SearchGumbel | SearchRegularised | SearchCustom,
+        rule: SearchPuct | SearchGumbel | SearchRegularised | SearchCustom | SearchOpenLoop,
         seed: int | NDArray[np.uint64],
         *,
         batch: int,
@@ -546,6 +552,13 @@ class Search:
 
     def lane_rows(self) -> NDArray[np.int64]:
         """The row of each leaf that is out, [L]."""
+
+    def path_steps(self, starts: Tensor, noise: Tensor) -> None:
+        """Write what the next step of each lane of an open-loop search begins with.
+
+        starts: [L] bool, true where it is a simulation's first, from the root's state. noise:
+        [L, K] float32, uniform in [0, 1). Both may be longer.
+        """
 
     def act(self, action: Tensor, weights: Tensor) -> None:
         """Write the action to take, [B] int64, and the policy target, [B, A] float32."""

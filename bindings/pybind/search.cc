@@ -16,6 +16,7 @@
 #include "module.h"
 #include "search/custom/search.h"
 #include "search/export.h"
+#include "search/open_loop/search.h"
 #include "search/puct/search.h"
 #include "search/regularised/search.h"
 #include "tensor.h"
@@ -159,6 +160,15 @@ class BoundSearch {
       rows.mutable_data()[lane] = static_cast<std::int64_t>(row);
     });
     return rows;
+  }
+
+  // How the next step of each lane of an open-loop search begins.
+  void PathSteps(py::handle starts, py::handle noise) const {
+    const auto* const walk = dynamic_cast<const search::OpenLoopWalk*>(search_.get());
+    if (walk == nullptr) throw py::value_error("path_steps: no open-loop search");
+    const TensorView to = ReadTensor(starts, "starts"), numbers = ReadTensor(noise, "noise");
+    walk->Lanes(reinterpret_cast<std::uint8_t*>(to.data), reinterpret_cast<float*>(numbers.data),
+                static_cast<std::size_t>(numbers.shape[1]));
   }
 
   void Act(py::handle action, py::handle weights) {
@@ -363,7 +373,13 @@ std::vector<RowKey> Keys(const Seed& seed, std::size_t batch) {
   return keys;
 }
 
-using Rule = std::variant<PuctSettings, GumbelSettings, RegularisedSettings, CustomSettings>;
+// A search over sequences of actions has PUCT's settings.
+struct OpenLoopSettings {
+  PuctSettings puct;
+};
+
+using Rule = std::variant<PuctSettings, GumbelSettings, RegularisedSettings, CustomSettings,
+                          OpenLoopSettings>;
 
 std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
                                    int num_threads, const PuctSettings& settings) {
@@ -383,6 +399,11 @@ std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>
 std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
                                    int num_threads, const CustomSettings& settings) {
   return std::make_unique<search::CustomSearch>(shape, keys, num_threads, settings);
+}
+
+std::unique_ptr<Search> MakeSearch(const Shape& shape, const std::vector<RowKey>& keys,
+                                   int num_threads, const OpenLoopSettings& settings) {
+  return std::make_unique<search::OpenLoopSearch>(shape, keys, num_threads, settings.puct);
 }
 
 template <class T, class Get>
@@ -442,6 +463,11 @@ py::array Field(const Search& from, const std::string& name) {
   if (name == "children_visits") {
     return EdgeArray<Int>(tree, 0,
                           [](const Node& n, std::size_t a, Child) { return n.visits()[a]; });
+  }
+  if (name == "children_qvalues") {
+    return EdgeArray<float>(tree, 0, [](const Node& n, std::size_t a, Child) {
+      return n.visits()[a] > 0 ? n.q()[a] : 0.0f;
+    });
   }
   const auto edge = [&](float NodeHead::* field) {
     return EdgeArray<float>(tree, 0, [field](const Node&, std::size_t, Child child) {
@@ -573,6 +599,10 @@ void BindSearch(py::module_& m) {
            }),
            arg("puct"), kw_only(), arg("root"), arg("below"));
 
+  py::class_<OpenLoopSettings>(m, "SearchOpenLoop",
+                               "The settings of a search over sequences of actions.")
+      .def(py::init([](const PuctSettings& puct) { return OpenLoopSettings{puct}; }), arg("puct"));
+
   py::class_<BoundSearch>(m, "Search", "A batch of tree searches, driven from outside.")
       .def(py::init([](const Rule& rule, const Seed& seed, std::size_t batch, std::size_t actions,
                        std::int32_t simulations, std::int32_t max_depth, int num_threads,
@@ -607,6 +637,8 @@ void BindSearch(py::module_& m) {
            arg("to_play") = py::none(), arg("chance") = py::none(),
            "Back up the evaluated leaves and choose the next.")
       .def("lane_rows", &BoundSearch::LaneRows, "The row of each leaf that is out.")
+      .def("path_steps", &BoundSearch::PathSteps, arg("starts"), arg("noise"),
+           "Write what the next step of each lane of an open-loop search begins with.")
       .def("act", &BoundSearch::Act, arg("action"), arg("weights"),
            "Write the action and the policy target.")
       .def("leaves", &BoundSearch::Leaves, arg("parent"), arg("slot"),

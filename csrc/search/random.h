@@ -18,7 +18,8 @@ enum class Site : std::uint32_t {
   kDirichlet = 2,
   kGumbel = 3,
   kAct = 4,
-  kRegularised = 16
+  kRegularised = 16,
+  kStep = 17,
 };
 
 // A row's identity: its seed, and its number among the rows that share that seed.

@@ -190,6 +190,7 @@ class Search {
  private:
   template <class Rule, int kVectors>
   friend struct Walk;
+  friend class OpenLoopWalk;
 
   bool Run(const Outputs* outputs, std::span<const States> states);
   void Parallel(const Phase& phase);

@@ -3,6 +3,7 @@
 from rollout.recurrent import RecurrentOutput
 from rollout.search.candidates import Candidates, CandidateTree
 from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
+from rollout.search.open_loop import StepFn, open_loop_policy
 from rollout.search.policies import Limits, gumbel_muzero_policy, muzero_policy
 from rollout.search.prefix import PrefixState, ValuePrefix
 from rollout.search.qtransform import (
@@ -65,6 +66,7 @@ __all__ = [
     "SearchSummary",
     "SearchTree",
     "Selection",
+    "StepFn",
     "StoredState",
     "UniformSampler",
     "ValuePrefix",
@@ -72,6 +74,7 @@ __all__ = [
     "compile_recurrent",
     "gumbel_muzero_policy",
     "muzero_policy",
+    "open_loop_policy",
     "qtransform_by_min_max",
     "qtransform_by_parent_and_siblings",
     "qtransform_completed_by_mix_value",

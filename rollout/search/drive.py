@@ -37,7 +37,7 @@ def drive(
     """
     if isinstance(recurrent_fn, CompiledRecurrent):
         recurrent_fn = recurrent_fn.bind(root.embedding)
-    clock = None if stop_at is None else _Clock(stop_at)
+    clock = None if stop_at is None else Clock(stop_at)
     with torch.inference_mode():
         if root.prior_logits.is_cpu:
             _drive_host(search, root, recurrent_fn, invalid, latents, clock)
@@ -45,7 +45,7 @@ def drive(
             _drive_device(search, root, recurrent_fn, invalid, latents, clock, edges)
 
 
-class _Clock:
+class Clock:
     """Tells whether there is time for another step."""
 
     def __init__(self, stop_at: float) -> None:
@@ -53,6 +53,7 @@ class _Clock:
         self.last = perf_counter()
 
     def more(self) -> bool:
+        """Note that a step was done, and say whether there is time for another."""
         now = perf_counter()
         self.longest = max(self.longest, now - self.last)
         self.last = now
@@ -65,7 +66,7 @@ def _drive_host(
     recurrent_fn: RecurrentFn,
     invalid: Tensor | None,
     latents: Latents,
-    clock: _Clock | None,
+    clock: Clock | None,
 ) -> None:
     """Run with everything in host memory: the native search reads and writes the tensors itself."""
     actions = torch.empty(latents.lanes, dtype=torch.int64)
@@ -86,7 +87,7 @@ def _drive_host(
         if lanes != out:
             out = lanes
             action, state = actions[:lanes], latents.build(lanes)
-        heads, extras, embedding = _unpack(recurrent_fn(action, state))
+        heads, extras, embedding = unpack(recurrent_fn(action, state))
         lanes = advance(*heads, latents.leaves(embedding), *extras)  # type: ignore[call-arg]
         if clock is not None and not clock.more():
             return
@@ -98,7 +99,7 @@ def _drive_device(
     recurrent_fn: RecurrentFn,
     invalid: Tensor | None,
     latents: Latents,
-    clock: _Clock | None,
+    clock: Clock | None,
     edges: int,
 ) -> None:
     """Run with the model and its states on a device: indices go down, heads come up, states stay.
@@ -129,10 +130,10 @@ def _drive_device(
         return
     while lanes > 0:
         go_down(lanes)
-        heads, extras, embedding = _unpack(
+        heads, extras, embedding = unpack(
             recurrent_fn(down_device[0, :lanes], latents.build(lanes))
         )
-        reward, discount, prior_logits, value = _same_device(heads, device)
+        reward, discount, prior_logits, value = same_device(heads, device)
         columns = [
             reward.view(lanes, players), value.view(lanes, players), discount[:, None], prior_logits
         ]  # fmt: skip
@@ -151,20 +152,22 @@ def _drive_device(
             return
 
 
-def _unpack(result: Any) -> tuple[Any, tuple[Tensor | None, ...], Embedding]:
+def unpack(
+    result: Any, source: str = "recurrent_fn"
+) -> tuple[Any, tuple[Tensor | None, ...], Embedding]:
     """Return the four heads that every output has, those it may have, and the embedding."""
     if isinstance(result, tuple) and len(result) == 2:
         output, embedding = result
         if isinstance(output, tuple) and len(output) in (4, _HEADS):
             return output[:4], output[4:], embedding
     raise TypeError(
-        "recurrent_fn: expected (RecurrentOutput(reward, discount, prior_logits, value), "
+        f"{source}: expected (RecurrentOutput(reward, discount, prior_logits, value), "
         f"embedding), got {type(result).__name__}"
         + (f" of {len(result)}" if isinstance(result, tuple) else "")
     )
 
 
-def _same_device(heads: Any, device: torch.device) -> Any:
+def same_device(heads: Any, device: torch.device) -> Any:
     """Return the heads; raise ValueError for one that is elsewhere or of another dtype."""
     for name, head in zip(RecurrentOutput._fields, heads, strict=False):
         if head.device != device or head.dtype != torch.float32:

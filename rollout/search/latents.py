@@ -51,6 +51,11 @@ class Latents:
             for leaf in leaves
         )
         self.arenas: tuple[Tensor, ...] = ()  # of states that are not in host memory
+        self._kept = True
+
+    def forget(self) -> None:
+        """Keep no states: nodes of this search have none."""
+        self._kept, self.buffers = False, ()
 
     def allocate(self) -> None:
         """Make the arenas of states that stay on a device."""
@@ -64,8 +69,8 @@ class Latents:
     def build(self, lanes: int | None = None) -> Any:
         """Return the buffers, or their first `lanes`, as the pytree that the model takes."""
         if lanes is None or lanes == self.lanes:
-            return self._join(self.buffers)
-        return self._join([buffer[:lanes] for buffer in self.buffers])
+            return self.join(self.buffers)
+        return self.join([buffer[:lanes] for buffer in self.buffers])
 
     def leaves(self, embedding: Any) -> tuple[Tensor, ...]:
         """Return the leaves of what the model gave back; it must be built like the root's."""
@@ -83,7 +88,10 @@ class Latents:
         """Return every node's state, leaves [B, N, ...]; zeros where no simulation came.
 
         reached: [B, N] bool; the root counts as reached.
+        Raises ValueError where nodes have no state.
         """
+        if not self._kept:
+            raise ValueError("embeddings: a node of an open-loop search has no state")
         empty = ~reached.t()
         empty[0] = False
         views = []
@@ -95,7 +103,8 @@ class Latents:
                 arena = torch.from_numpy(search.arena(i)).flatten().view(root.dtype).view(shape)
             mask = empty.to(arena.device).view(self.nodes, self.batch, *[1] * (root.dim() - 1))
             views.append(arena.masked_fill(mask, 0).transpose(0, 1))
-        return self._join(views)
+        return self.join(views)
 
-    def _join(self, leaves: Sequence[Tensor]) -> Any:
+    def join(self, leaves: Sequence[Tensor]) -> Any:
+        """Return leaves as the pytree that the model takes."""
         return leaves[0] if self._spec is None else pytree.tree_unflatten(leaves, self._spec)

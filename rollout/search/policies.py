@@ -9,8 +9,9 @@ not on threads or on the rows around it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
-from typing import Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -35,7 +36,12 @@ _MOST_PLAYERS = 16
 
 NativeRule: TypeAlias = (
     "_native.SearchPuct | _native.SearchGumbel | _native.SearchRegularised | _native.SearchCustom"
+    " | _native.SearchOpenLoop"
 )
+# drives a search: (search, root, model, invalid, latents, stop_at, edges)
+Driver: TypeAlias = Callable[
+    [_native.Search, Root, Any, Tensor | None, Latents, float | None, int], None
+]
 
 
 class Limits(TypedDict, total=False):
@@ -231,7 +237,7 @@ def puct_rule(
 def run_search(
     rule: NativeRule,
     root: Root,
-    recurrent_fn: RecurrentFn,
+    model: Any,
     num_simulations: int | Tensor,
     *,
     invalid_actions: Tensor | None,
@@ -243,8 +249,9 @@ def run_search(
     zero_discount_ends: bool = False,
     deadline_ms: float | None = None,
     num_outcomes: int = 0,
+    driver: Driver = drive,
 ) -> PolicyOutput:
-    """Check the arguments that all policies share, then search."""
+    """Check the arguments that all policies share, then search; the model is the driver's."""
     start = perf_counter()
     if max_depth is not None and max_depth < 1:
         raise ValueError(f"max_depth: expected at least 1, or None, got {max_depth}")
@@ -278,7 +285,7 @@ def run_search(
     )
     latents = Latents(root.embedding, batch, simulations + 1, root.prior_logits.device, wave)
     stop_at = None if deadline_ms is None else start + deadline_ms / 1000
-    drive(search, root, recurrent_fn, invalid, latents, stop_at, max(actions, num_outcomes))
+    driver(search, root, model, invalid, latents, stop_at, max(actions, num_outcomes))
     action = torch.empty(batch, dtype=torch.int64)
     weights = torch.empty(batch, actions)
     search.act(action, weights)

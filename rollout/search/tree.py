@@ -154,10 +154,12 @@ class SearchTree:
         return self._native.tree_bytes
 
     def qvalues(self, indices: Tensor) -> Tensor:
-        """Return reward + discount * value of each edge, [B, F]. indices: [B] node slots."""
-        rows = torch.arange(self.batch_size)
-        rewards, discounts = self.children_rewards, self.children_discounts
-        return (rewards + discounts * self.children_values)[rows, indices]
+        """Return the mean return of each edge, [B, F], 0 where unvisited. indices: [B] node slots.
+
+        It is reward + discount * value, but in an open-loop search, where rewards and what follows
+        them may go together.
+        """
+        return self._field("children_qvalues")[torch.arange(self.batch_size), indices]
 
     def summary(self) -> SearchSummary:
         """Return the root's visits, value and Q-values."""

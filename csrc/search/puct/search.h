@@ -49,12 +49,13 @@ class PuctRoot {
 // Shares of the root's visits [A], or the prior where there are none. O(A).
 void VisitShares(const Node& root, std::span<float> weights);
 
-template <class Rule>
-class PuctLike : public RuleSearch<Rule>, protected PuctRoot {
+// Walk: what descends by the rule, RuleSearch or another with the same constructor and `rule_`.
+template <class Rule, class Walk = RuleSearch<Rule>>
+class PuctLike : public Walk, protected PuctRoot {
  public:
   PuctLike(const Shape& shape, std::span<const RowKey> keys, int num_threads,
            const PuctSettings& settings)
-      : RuleSearch<Rule>(shape, keys, num_threads), PuctRoot(settings) {
+      : Walk(shape, keys, num_threads), PuctRoot(settings) {
     if (settings.choice == PuctSettings::Choice::kLowerBound) this->KeepSquares();
   }
 
