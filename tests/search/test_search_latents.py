@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_gradients_and_inference_tensors_do_not_get_in_the_way():
 @pytest.mark.parametrize("name", ["one tensor", "nested"])
 def test_the_device_path_gives_the_same(policy, name, monkeypatch):
     """The path for states on a device, run in host memory: indices go down, heads come up."""
-    monkeypatch.setattr(drive, "_drive_host", drive._drive_device)
+    monkeypatch.setattr(drive, "_drive_host", partial(drive._drive_device, edges=ACTIONS))
     root, recurrent = wrapped(TableModel(ACTIONS), *BUILDERS[name])
     invalid = torch.zeros(ROWS, ACTIONS, dtype=torch.bool)
     invalid[:, 1] = True
