@@ -179,13 +179,6 @@ def kitchen_bot_actions(
     Raises ValueError for an unknown kind, TypeError if `env` holds no kitchens.
     """
 
-def plain_loop(env: EnvBatch, steps: int, actions: ArrayLike) -> float:
-    """Step environments like those of `env` in a plain native loop; return the sum of rewards.
-
-    As many as `env` has rows, from seeds 0, 1, ..., by the same actions in each of `steps` steps;
-    `env` itself does not change. The floor for benches. Raises TypeError where there is none.
-    """
-
 def tabular_transitions(
     env: EnvBatch,
 ) -> tuple[

@@ -13,7 +13,6 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindKitchen(m);
   rollout::bindings::BindToy(m);
   rollout::bindings::BindPlugin(m);
-  rollout::bindings::BindFloor(m);
   rollout::bindings::BindSearch(m);
   rollout::bindings::BindTrajectory(m);
 }

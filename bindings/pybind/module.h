@@ -13,7 +13,6 @@ void BindDraw(py::module_& m);
 void BindChance(py::module_& m);
 void BindGrid(py::module_& m);
 void BindLibm(py::module_& m);
-void BindFloor(py::module_& m);
 void BindKitchen(py::module_& m);
 void BindPlugin(py::module_& m);
 void BindVec(py::module_& m);
