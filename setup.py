@@ -35,7 +35,8 @@ SANITIZERS = {
 }
 SANITIZE = SANITIZERS.get(os.environ.get("ROLLOUT_SANITIZE", ""), [])
 if SANITIZE:
-    FLAGS += ["-O0", "-g", "-fno-omit-frame-pointer", *SANITIZE]
+    # optimised a little, or kernels are too slow to test; -g1 is lines alone, which reports need
+    FLAGS += ["-O1", "-g1", "-fno-omit-frame-pointer", *SANITIZE]
 
 
 def stale(obj: str, src: str) -> bool:
