@@ -2,8 +2,9 @@
 
     python tests/fuzz/run.py [SECONDS]      60 for each by default
 
-The native targets need clang with libFuzzer (on Debian: clang-16 and libclang-rt-16-dev); without
-it they are left out, and that is said. What crashes a target is kept under build/fuzz.
+The native targets need clang with libFuzzer (on Debian 12: clang and libclang-rt-14-dev); without
+it they are left out, and that is said. The snapshot decoder is Python: libFuzzer comes to it with
+the package atheris, and chance without. What crashes a target is kept under build/fuzz.
 """
 
 import shutil
