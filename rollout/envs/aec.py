@@ -45,8 +45,9 @@ class TurnsAECEnv(AECEnv[str, Observation, int]):  # type: ignore[misc]  # untyp
                 f"id: expected a game whose players take turns, got {id!r}; "
                 "rollout.make_vec makes every environment"
             )
-        self.metadata = {"name": id, "render_modes": [], "is_parallelizable": False}
-        self.render_mode = None
+        modes = ["rgb_array"] if self._game.has_pictures else []
+        self.metadata = {"name": id, "render_modes": modes, "is_parallelizable": False}
+        self.render_mode = self._game.render_mode
         self.possible_agents = [f"player_{i}" for i in range(self._game.num_players)]
         self.agents: list[str] = []
         view, choices = self._game.single_observation_space, self._game.single_action_space
@@ -105,8 +106,10 @@ class TurnsAECEnv(AECEnv[str, Observation, int]):  # type: ignore[misc]  # untyp
             view, mask = self._mirror.view(), np.zeros_like(mask)
         return {"observation": _first(view.obs), "action_mask": mask}
 
-    def render(self) -> None:
-        """Draw nothing: there are no render modes."""
+    def render(self) -> Any:
+        """Return a picture where render_mode is "rgb_array"."""
+        pictures = self._game.render()
+        return None if pictures is None else pictures[0]
 
     def close(self) -> None:
         """Give the games back."""

@@ -95,14 +95,14 @@ Tabular::Params FrozenLakeParams(Kwargs& kwargs, std::size_t size, std::int64_t 
     if (rewards.size() != rules.rewards.size()) RefuseKeyword("reward_schedule", rule, schedule);
     std::copy(rewards.begin(), rewards.end(), rules.rewards.begin());
   }
-  return {FrozenLakeTable(rules), Limit(kwargs, limit), id};
+  return {FrozenLakeTable(rules), Limit(kwargs, limit), id, rules.map, Scenery::kIce};
 }
 
 // cliff walking ----------------------------------------------------------------------------------
 
 Tabular::Params CliffParams(Kwargs& kwargs, bool slippery, const char* id) {
   slippery = kwargs.Bool("is_slippery", slippery);
-  return {CliffWalkingTable(slippery), Limit(kwargs, 0), id};
+  return {CliffWalkingTable(slippery), Limit(kwargs, 0), id, CliffWalkingMap(), Scenery::kGrass};
 }
 
 // taxi -------------------------------------------------------------------------------------------

@@ -69,6 +69,9 @@ struct ConnectFour {
 
   static int ToPlay(const Params&, const State& state) { return state.to_play; }
 
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/boards.cc
+
   static std::uint64_t Occupied(const State& state) { return state.stones[0] | state.stones[1]; }
 
   static bool HasLine(std::uint64_t stones) {

@@ -159,6 +159,9 @@ struct Go {
 
   static int ToPlay(const Params&, const State& state) { return state.to_play; }
 
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/boards.cc
+
   // The empty board. Also the start of a board put together with Place.
   static void Clear(const Params& params, State& state) {
     std::memset(static_cast<void*>(&state), 0, StateBytes(params));

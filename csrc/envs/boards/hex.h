@@ -100,6 +100,9 @@ struct Hex {
 
   static int ToPlay(const Params&, const State& state) { return state.to_play; }
 
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/boards.cc
+
   // Puts a stone on an empty cell; whether it joins the player's sides.
   static bool Place(const Params& params, State& state, int cell, int player) {
     const std::uint8_t color = static_cast<std::uint8_t>(1 + player);

@@ -78,6 +78,9 @@ struct Othello {
 
   static int ToPlay(const Params&, const State& state) { return state.to_play; }
 
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/boards.cc
+
   static constexpr std::uint64_t Bit(int row, int column) {
     return std::uint64_t{1} << (kSide * row + column);
   }

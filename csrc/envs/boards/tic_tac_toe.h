@@ -61,6 +61,9 @@ struct TicTacToe {
 
   static int ToPlay(const Params&, const State& state) { return state.to_play; }
 
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/boards.cc
+
   static unsigned Occupied(const State& state) {
     return static_cast<unsigned>(state.stones[0] | state.stones[1]);
   }

@@ -79,6 +79,9 @@ struct Game2048 {
     std::memcpy(out, state.tile, kCells);
   }
 
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/game2048.cc
+
   static void LegalActions(const Params&, const State& state, std::int8_t* mask) {
     for (int a = 0; a < kActions; ++a) mask[a] = state.legal >> a & 1;
   }

@@ -95,6 +95,9 @@ struct CartPoleSwingUp {
                              state.theta_dot};
     for (const double value : values) *out++ = static_cast<float>(value);
   }
+
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/control.cc
 };
 
 static_assert(Environment<CartPoleSwingUp>);

@@ -134,6 +134,9 @@ struct Reacher {
                              offset.y};
     for (const double value : values) *out++ = static_cast<float>(value);
   }
+
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/control.cc
 };
 
 static_assert(Environment<Reacher>);

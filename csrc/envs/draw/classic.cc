@@ -1,5 +1,4 @@
 // Pictures of classic control. A metre is 100 units; y goes down.
-#include <algorithm>
 #include <cmath>
 
 #include "envs/classic/acrobot.h"
@@ -7,63 +6,24 @@
 #include "envs/classic/mountain_car.h"
 #include "envs/classic/mountain_car_continuous.h"
 #include "envs/classic/pendulum.h"
-#include "envs/draw/canvas.h"
-#include "envs/draw/turn.h"
+#include "envs/draw/mechanics.h"
 
 namespace rollout {
-namespace {
 
+using namespace draw::mechanics;  // NOLINT: this file is about nothing else
 using draw::Canvas;
 using draw::Color;
 using draw::Point;
 using draw::Turn;
 using draw::TurnOf;
 
-constexpr Color kPaper{250, 247, 240}, kInk{58, 56, 70}, kMuted{214, 208, 198};
-constexpr Color kRed{214, 82, 74}, kBlue{62, 108, 190}, kAmber{240, 172, 66}, kGreen{86, 164, 104};
-
-// Units of so many metres; what is far outside the picture stays just outside.
-int Units(double metres) {
-  constexpr double kFar = 20000;
-  const double units = metres * 100;
-  return static_cast<int>(std::lround(units > -kFar ? std::min(units, kFar) : -kFar));
-}
-
-Point Added(Point a, Point b) { return {a.x + b.x, a.y + b.y}; }
-
-// a joint: a bolt with a bright middle
-void DrawJoint(Canvas& canvas, Point at, int radius) {
-  canvas.Disc(at.x, at.y, radius, kInk);
-  canvas.Disc(at.x, at.y, radius / 2, kAmber);
-}
-
-}  // namespace
-
 // cart pole --------------------------------------------------------------------------------------
 
 void CartPole::Render(const Params&, const State& state, int size, std::uint8_t* rgb) {
-  constexpr int kScene = 540, kRail = 400, kMiddle = kScene / 2;
-  constexpr double kPole = 2.2;  // drawn longer than it is: its angle must show in a small picture
+  constexpr int kScene = 540, kRail = 400;
   Canvas canvas(size, rgb, kScene, kScene, kPaper);
   canvas.Tile(0, kRail + 26, kScene, kScene, kMuted.Lighter(35));
-  canvas.Line({0, kRail}, {kScene, kRail}, 7, kInk);
-  for (const int limit : {Units(-kXLimit), Units(kXLimit)}) {
-    canvas.Box(kMiddle + limit - 5, kRail - 26, 10, 52, kRed, 5);
-  }
-
-  canvas.MoveTo(kMiddle + Units(state.x), kRail);
-  canvas.Box(-52, -28, 104, 56, kInk, 12);
-  canvas.Box(-46, -22, 92, 20, kInk.Lighter(22), 8);
-  for (const int side : {-1, 1}) {
-    canvas.Disc(side * 30, 28, 16, kInk.Darker(30));
-    canvas.Disc(side * 30, 28, 7, kMuted);
-  }
-  const Turn lean = TurnOf(state.theta);
-  const Point foot{0, -26};
-  const Point tip = Added(foot, {Units(kPole * lean.sine), -Units(kPole * lean.cosine)});
-  canvas.Line(foot, tip, 22, kAmber.Darker(12));
-  canvas.Line(foot, tip, 12, kAmber.Lighter(15));
-  canvas.Disc(foot.x, foot.y, 13, kBlue);
+  DrawCartPole(canvas, kScene, kRail, kXLimit, state.x, state.theta);
 }
 
 // pendulum ---------------------------------------------------------------------------------------
@@ -76,8 +36,7 @@ void Pendulum::Render(const Params&, const State& state, int size, std::uint8_t*
   const Turn turn = TurnOf(state.theta);
   const Point middle{kMiddle, kMiddle};
   const Point tip = Added(middle, {-Units(kLength * turn.sine), -Units(kLength * turn.cosine)});
-  canvas.Line(middle, tip, 24, kRed);
-  canvas.Line(middle, tip, 9, kRed.Lighter(30));
+  DrawLink(canvas, middle, tip, 24, kRed);
   DrawJoint(canvas, middle, 17);
 }
 
@@ -94,10 +53,8 @@ void Acrobot::Render(const Params&, const State& state, int size, std::uint8_t* 
   const Point top{kMiddle, kMiddle};
   const Point elbow = Added(top, {Units(kLength1 * first.sine), Units(kLength1 * first.cosine)});
   const Point tip = Added(elbow, {Units(kLength2 * second.sine), Units(kLength2 * second.cosine)});
-  canvas.Line(top, elbow, 28, kBlue);
-  canvas.Line(top, elbow, 10, kBlue.Lighter(30));
-  canvas.Line(elbow, tip, 28, kRed);
-  canvas.Line(elbow, tip, 10, kRed.Lighter(30));
+  DrawLink(canvas, top, elbow, 28, kBlue);
+  DrawLink(canvas, elbow, tip, 28, kRed);
   DrawJoint(canvas, top, 17);
   DrawJoint(canvas, elbow, 17);
 }

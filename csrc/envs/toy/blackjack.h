@@ -109,6 +109,9 @@ struct Blackjack {
   static void Observe(const Params&, const State& state, Obs* out) {
     *out = {state.player.sum(), state.shown, state.player.usable_ace() ? 1 : 0};
   }
+
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/toy.cc
 };
 
 static_assert(Environment<Blackjack>);

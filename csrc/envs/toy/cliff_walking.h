@@ -7,11 +7,17 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "envs/toy/tabular.h"
 
 namespace rollout {
+
+inline std::vector<std::string> CliffWalkingMap() {
+  const std::string grass(12, '.');
+  return {grass, grass, grass, "SCCCCCCCCCCG"};
+}
 
 // On slippery ground a step goes as intended or to either side, each as likely.
 inline Table CliffWalkingTable(bool slippery) {

@@ -98,6 +98,8 @@ class Table {
   std::vector<double> start_up_to_;        // and the sums of their probabilities
 };
 
+enum class Scenery { kIce, kGrass };
+
 struct Tabular {
   using Action = std::int64_t;
   using Obs = std::int64_t;  // the state
@@ -107,6 +109,9 @@ struct Tabular {
     Table table;
     std::int64_t max_episode_steps = 0;
     std::string id;
+    // for pictures: a letter a state, rows of one length; 'S' start, 'G' goal, 'H' hole, 'C' cliff
+    std::vector<std::string> map;
+    Scenery scenery = Scenery::kIce;
   };
 
   struct State {
@@ -140,6 +145,9 @@ struct Tabular {
   }
 
   static void Observe(const Params&, const State& state, Obs* out) { *out = state.s; }
+
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/toy.cc
 };
 
 static_assert(Environment<Tabular>);

@@ -176,6 +176,9 @@ struct Taxi {
 
   static void Observe(const Params&, const State& state, Obs* out) { *out = state.s; }
 
+  static void Render(const Params& params, const State& state, int size,
+                     std::uint8_t* rgb);  // draw/toy.cc
+
   // Which actions change the state. The others are allowed: they waste a step, or cost 10.
   static void LegalActions(const Params&, const State& state, std::int8_t* mask) {
     const Place place = Decode(state.s);

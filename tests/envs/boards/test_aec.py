@@ -72,3 +72,13 @@ def test_hex_shows_each_player_its_own_view() -> None:
 def test_only_games_of_turns() -> None:
     with pytest.raises(ValueError, match="expected a game whose players take turns, got 'CartPole"):
         make_aec("CartPole-v1")
+
+
+def test_a_game_is_drawn_where_it_is_asked_for() -> None:
+    env = make_aec("ConnectFour-v0", render_mode="rgb_array", render_size=48)
+    env.reset(seed=0)
+    first = env.render()
+    assert first.shape == (48, 48, 3)
+    env.step(3)
+    assert (env.render() != first).any()
+    assert make_aec("ConnectFour-v0").render() is None

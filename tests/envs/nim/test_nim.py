@@ -178,21 +178,6 @@ def test_gymnasiums_render() -> None:
     assert games()[0].render() is None
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "words"),
-    [
-        ({"render_obs": True}, "render_obs: CartPole-v1 cannot draw itself"),
-        ({"render_mode": "rgb_array"}, "render_mode: CartPole-v1 cannot draw itself"),
-    ],
-)
-def test_an_environment_without_pictures(kwargs: dict, words: str) -> None:
-    env = make_vec("CartPole-v1", 1)
-    if env.has_pictures:
-        pytest.skip("it can draw itself")
-    with pytest.raises(ValueError, match=words):
-        make_vec("CartPole-v1", 1, **kwargs)
-
-
 def test_bad_sizes_and_modes() -> None:
     with pytest.raises(ValueError, match="render_mode: expected 'rgb_array' or None, got 'human'"):
         games(render_mode="human")

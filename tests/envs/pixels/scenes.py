@@ -18,6 +18,16 @@ def played(id: str, steps: int, seed: int = 1, **keywords: Any) -> VectorEnv:
     return env
 
 
+def dealt(id: str, turns: int, **keywords: Any) -> VectorEnv:
+    """One row after `turns` legal actions that follow from the turn's number alone."""
+    env = rollout.make_vec(id, 1, autoreset_mode="disabled", **keywords)
+    _, infos = env.reset(seed=1)
+    for turn in range(turns):
+        legal = np.flatnonzero(infos["action_mask"][0])
+        *_, infos = env.step(legal[[(turn * turn * 7 + turn * 11) % len(legal)]])
+    return env
+
+
 def placed(id: str, state: dict[str, Any], **keywords: Any) -> VectorEnv:
     """One row with parts of its state set."""
     env = rollout.make_vec(id, 1, **keywords)
@@ -54,6 +64,10 @@ def corridor() -> VectorEnv:
     return env
 
 
+DROPS = [".......", ".......", "...o...", "..oxx..", ".xxooxo", ".oxoxxo"]
+TILES = [[2, 4, 8, 16], [256, 128, 64, 32], [512, 1024, 2048, 0], [4, 2, 0, 0]]
+
+
 # name -> (family, the world)
 SCENES: dict[str, tuple[str, Callable[[], VectorEnv]]] = {
     "breakout": ("minatar", lambda: played("MinAtar-Breakout-v1", 25)),
@@ -65,6 +79,26 @@ SCENES: dict[str, tuple[str, Callable[[], VectorEnv]]] = {
     "pendulum": ("classic", lambda: placed("Pendulum-v1", {"theta": 0.7})),
     "acrobot": ("classic", lambda: placed("Acrobot-v1", {"theta1": 1.1, "theta2": 0.8})),
     "mountain_car": ("classic", lambda: placed("MountainCar-v0", {"position": -0.1})),
+    "reacher": (
+        "control",
+        lambda: placed(
+            "Reacher-v0", {"angle1": 0.7, "angle2": 1.2, "target_x": -0.3, "target_y": 0.55}
+        ),
+    ),
+    "swing_up": ("control", lambda: placed("CartPoleSwingUp-v0", {"x": 0.6, "theta": 2.5})),
+    "tic_tac_toe": ("boards", lambda: dealt("TicTacToe-v0", 5)),
+    "connect_four": ("boards", lambda: placed("ConnectFour-v0", {"board": DROPS})),
+    "othello": ("boards", lambda: dealt("Othello-v0", 27)),
+    "go": ("boards", lambda: dealt("Go-v0", 52)),
+    "hex": ("boards", lambda: dealt("Hex-v0", 60)),
+    "frozen_lake": ("toy", lambda: placed("FrozenLake-v1", {"s": 6})),
+    "cliff_walking": ("toy", lambda: placed("CliffWalking-v1", {"s": 26})),
+    "taxi": ("toy", lambda: placed("Taxi-v4", {"s": 252})),
+    "blackjack": (
+        "toy",
+        lambda: placed("Blackjack-v1", {"player": {"hard": 8, "cards": 3, "ace": True}}),
+    ),
+    "2048": ("chance", lambda: placed("2048-v0", {"board": TILES})),
     "cramped_room": ("kitchen", kitchen),
     "coordination_ring": ("kitchen", lambda: placed("Kitchen-v0", {}, layout="coordination_ring")),
     "door_key": ("grid", lambda: played("MiniGrid-DoorKey-8x8-v0", 0)),

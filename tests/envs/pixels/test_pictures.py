@@ -13,17 +13,43 @@ import rollout
 from rollout.envs import make_vec
 
 GAMES = [id for id in rollout.list_envs() if id.startswith("MinAtar-")]
+BOARDS = {
+    "TicTacToe-v0": {},
+    "ConnectFour-v0": {},
+    "Othello-v0": {},
+    "Go-v0": {"size": 9},
+    "Hex-v0": {"size": 7},
+    "2048-v0": {},
+}
+TOYS = {
+    "FrozenLake-v1": {},
+    "FrozenLake8x8-v1": {},
+    "CliffWalking-v1": {},
+    "Taxi-v4": {},
+    "Blackjack-v1": {},
+}
 DRAWN = {
+    **BOARDS,
+    **TOYS,
     "CartPole-v1": {},
     "Pendulum-v1": {},
     "Acrobot-v1": {},
     "MountainCar-v0": {},
     "MountainCarContinuous-v0": {},
+    "Reacher-v0": {},
+    "CartPoleSwingUp-v0": {},
     "Kitchen-v0": {"layout": "coordination_ring"},
     "MiniGrid-DoorKey-8x8-v0": {},
     "MiniGrid-FourRooms-v0": {},
     **{id: {} for id in GAMES},
 }
+
+
+def legal(env: rollout.envs.VectorEnv, infos: dict, rng: np.random.Generator) -> np.ndarray:
+    """Random actions, legal ones where the environment tells which are."""
+    if "action_mask" not in infos:
+        return env.action_space.sample()
+    return (rng.random(infos["action_mask"].shape) * (infos["action_mask"] + 1e-9)).argmax(1)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -45,14 +71,16 @@ def test_golden_images_are_small() -> None:
 @pytest.mark.parametrize("size", [8, 32, 33, 64, 200])
 def test_every_size(id: str, size: int) -> None:
     env = make_vec(id, 3, render_obs=True, render_size=size, **DRAWN[id])
-    obs, _ = env.reset(seed=0)
+    obs, infos = env.reset(seed=0)
     assert (obs.shape, obs.dtype) == ((3, size, size, 3), np.uint8)
     assert np.array_equal(obs, env.pictures(size=size))
     assert len(np.unique(obs.reshape(-1, 3), axis=0)) > 2
     env.action_space.seed(0)
+    rng, changed = np.random.default_rng(0), False
     for _ in range(40):
-        after, *_ = env.step(env.action_space.sample())
-    assert (after != obs).any()
+        after, *_, infos = env.step(legal(env, infos, rng))
+        changed |= bool((after != obs).any())
+    assert changed
 
 
 @pytest.mark.parametrize("id", GAMES)
@@ -66,6 +94,22 @@ def test_a_picture_tells_what_the_planes_tell(id: str) -> None:
         for planes, drawn in zip(obs, env.pictures(size=64), strict=True):
             assert told.setdefault(drawn.tobytes(), planes.tobytes()) == planes.tobytes()
     assert len(told) > 300
+
+
+@pytest.mark.parametrize("id", {**BOARDS, **TOYS})
+def test_a_picture_tells_what_the_observation_tells(id: str) -> None:
+    env = make_vec(id, 64, autoreset_mode="same_step", **DRAWN[id])
+    env.action_space.seed(0)
+    _, infos = env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    told: dict[bytes, bytes] = {}
+    for _ in range(60):
+        obs, *_, infos = env.step(legal(env, infos, rng))
+        rows = zip(*obs, strict=True) if isinstance(obs, tuple) else obs
+        for seen, drawn in zip(rows, env.pictures(size=64), strict=True):
+            words = np.asarray(seen).tobytes()
+            assert told.setdefault(drawn.tobytes(), words) == words
+    assert len(told) > (10 if id in TOYS else 100)
 
 
 def test_a_picture_of_a_kitchen_tells_what_its_view_tells() -> None:
@@ -88,6 +132,9 @@ def test_a_picture_of_a_kitchen_tells_what_its_view_tells() -> None:
         ("CartPole-v1", {"theta": 0.02}),
         ("Pendulum-v1", {"theta": 0.05}),
         ("MountainCar-v0", {"position": -0.45}),
+        ("Reacher-v0", {"angle2": 0.1}),
+        ("Reacher-v0", {"target_x": 0.04}),
+        ("CartPoleSwingUp-v0", {"theta": 0.03}),
         ("Acrobot-v1", {"theta2": 0.2}),
     ],
 )

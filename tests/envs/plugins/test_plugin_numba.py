@@ -44,6 +44,14 @@ def test_random_numbers_have_the_native_bits() -> None:
         assert [below(key, site, 10, number) for number in range(5)] == (10 * want // 1).tolist()
 
 
+def test_pictures_are_refused(ball: type[Any]) -> None:
+    assert not make_vec("Ball-v0", 1).has_pictures
+    with pytest.raises(ValueError, match="render_obs: Ball-v0 cannot draw itself"):
+        make_vec("Ball-v0", 1, render_obs=True)
+    with pytest.raises(ValueError, match="render_mode: Ball-v0 cannot draw itself"):
+        make_vec("Ball-v0", 1, render_mode="rgb_array")
+
+
 def test_the_example_plays_like_plain_python(ball: type[Any]) -> None:
     assert len(EXAMPLE.read_text().splitlines()) < 60
     env = make_vec("Ball-v0", 3, wind=0.4, events=True, max_episode_steps=25, num_threads=1)
