@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <mutex>
@@ -20,7 +20,7 @@
 namespace rollout {
 namespace {
 
-constexpr int kSpins = 2000;  // about 30 us before an idle worker sleeps
+constexpr std::chrono::microseconds kSpin{50};  // before who waits sleeps
 
 void Pause() {
 #if defined(__x86_64__)
@@ -28,6 +28,20 @@ void Pause() {
 #else
   std::this_thread::yield();
 #endif
+}
+
+// Waits a little for a condition; whether it came.
+template <class Condition>
+bool Spin(const Condition& condition) {
+  constexpr int kPauses = 64;  // between looks at the clock
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < kPauses; ++i) {
+      if (condition()) return true;
+      Pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return condition();
 }
 
 std::atomic<std::uint32_t> fork_count{0};
@@ -55,12 +69,19 @@ int HardwareThreads() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+// One word says all that threads tell one another: which loop it is, whether it is open, and how
+// many workers are inside it. Nobody takes a lock in a loop that goes well; futexes are slept on.
+//
+// Each thread has a share of the rows of its own, the same in every loop of a size, and helps
+// others when it is done: what it wrote the last time is then still in its core's cache.
 class ThreadPool::Workers {
  public:
   explicit Workers(int count) : born_(ForkCount()) {
-    threads_.reserve(static_cast<std::size_t>(count));
+    const auto workers = static_cast<std::size_t>(count);
+    shares_ = std::vector<Share>(workers + 1);
+    threads_.reserve(workers);
     try {
-      for (int i = 0; i < count; ++i) threads_.emplace_back([this] { Work(); });
+      for (std::size_t i = 1; i <= workers; ++i) threads_.emplace_back([this, i] { Work(i); });
     } catch (...) {  // the system gives no more threads: end those that started, then report
       Stop();
       throw;
@@ -69,99 +90,119 @@ class ThreadPool::Workers {
 
   ~Workers() { Stop(); }
 
+  static constexpr int kMost = 4000;  // whom the state can count
+
   bool BornHere() const { return born_ == ForkCount(); }
 
   void Run(std::size_t n, std::size_t grain, Call call, void* context) {
     const std::lock_guard one_loop_at_a_time(loop_mutex_);
-    {
-      const std::lock_guard lock(mutex_);
-      n_ = n;
-      grain_ = grain;
-      call_ = call;
-      context_ = context;
-      error_ = nullptr;
-      next_.store(0, std::memory_order_relaxed);
-      open_ = true;
-      epoch_.fetch_add(1, std::memory_order_release);
+    // nobody is inside a closed loop, so these are the caller's to write
+    n_ = n;
+    grain_ = grain;
+    call_ = call;
+    context_ = context;
+    error_ = nullptr;
+    const std::size_t chunks = (n + grain - 1) / grain;
+    for (std::size_t k = 0; k < shares_.size(); ++k) {
+      shares_[k].next.store(chunks * k / shares_.size(), std::memory_order_relaxed);
+      shares_[k].end = chunks * (k + 1) / shares_.size();
     }
-    if (sleepers_.load(std::memory_order_relaxed) > 0) wake_.notify_all();
-    TakeChunks();
+    state_.store((Loop(state_.load(std::memory_order_relaxed)) + kLoop) | kOpen);
+    state_.notify_all();
+    TakeChunks(0);
 
     // close the loop: a worker that wakes late finds nothing; then wait for those inside
-    std::unique_lock lock(mutex_);
-    open_ = false;
-    for (int spin = 0; active_ > 0 && spin < kSpins; ++spin) {
-      lock.unlock();
-      Pause();
-      lock.lock();
+    state_.fetch_and(~kOpen);
+    if (!Spin([this] { return Inside(state_.load(std::memory_order_acquire)) == 0; })) {
+      caller_sleeps_.store(true);
+      for (std::uint32_t now = state_.load(); Inside(now) != 0; now = state_.load()) {
+        state_.wait(now);
+      }
+      caller_sleeps_.store(false, std::memory_order_relaxed);
     }
-    idle_.wait(lock, [this] { return active_ == 0; });
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
+  // bits of the state: workers inside, whether the loop is open, the loop's number
+  static constexpr std::uint32_t kOpen = 1U << 12, kLoop = kOpen << 1;
+  static std::uint32_t Inside(std::uint32_t state) { return state & (kOpen - 1); }
+  static std::uint32_t Loop(std::uint32_t state) { return state & ~(kLoop - 1); }
+
   void Stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-      epoch_.fetch_add(1, std::memory_order_release);
-    }
-    wake_.notify_all();
+    stop_.store(true);
+    state_.fetch_add(kLoop);
+    state_.notify_all();
     for (std::thread& thread : threads_) thread.join();
   }
 
-  void TakeChunks() {
+  void TakeChunks(std::size_t self) {
     const InsideLoop mark;
-    for (;;) {
-      const std::size_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-      if (begin >= n_) return;
-      try {
-        call_(context_, begin, std::min(begin + grain_, n_));
-      } catch (...) {  // carried to the caller of Run, which rethrows it
-        const std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::current_exception();
-        next_.store(n_, std::memory_order_relaxed);
+    for (std::size_t k = 0; k < shares_.size(); ++k) {
+      Share& share = shares_[(self + k) % shares_.size()];
+      for (;;) {
+        const std::size_t chunk = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (chunk >= share.end) break;
+        try {
+          call_(context_, chunk * grain_, std::min((chunk + 1) * grain_, n_));
+        } catch (...) {  // carried to the caller of Run, which rethrows it
+          const std::lock_guard lock(error_mutex_);
+          if (!error_) error_ = std::current_exception();
+          for (Share& each : shares_) each.next.store(each.end, std::memory_order_relaxed);
+        }
       }
     }
   }
 
-  void Work() {
+  bool Enter() {
+    std::uint32_t now = state_.load(std::memory_order_relaxed);
+    while ((now & kOpen) != 0) {
+      if (state_.compare_exchange_weak(now, now + 1, std::memory_order_acquire)) return true;
+    }
+    return false;
+  }
+
+  void Leave() {
+    const std::uint32_t before = state_.fetch_sub(1);
+    if (Inside(before) == 1 && caller_sleeps_.load()) state_.notify_all();
+  }
+
+  void Work(std::size_t self) {
     std::uint32_t seen = 0;
     for (;;) {
-      for (int spin = 0; spin < kSpins && epoch_.load(std::memory_order_acquire) == seen; ++spin) {
-        Pause();
+      const auto is_new = [&] { return Loop(state_.load(std::memory_order_acquire)) != seen; };
+      if (!Spin(is_new)) {
+        for (std::uint32_t now = state_.load(); Loop(now) == seen; now = state_.load()) {
+          state_.wait(now);
+        }
       }
-      std::unique_lock lock(mutex_);
-      if (epoch_.load(std::memory_order_relaxed) == seen) {
-        sleepers_.fetch_add(1, std::memory_order_relaxed);
-        wake_.wait(lock, [&] { return epoch_.load(std::memory_order_relaxed) != seen; });
-        sleepers_.fetch_sub(1, std::memory_order_relaxed);
-      }
-      seen = epoch_.load(std::memory_order_relaxed);
-      if (stop_) return;
-      if (!open_) continue;
-      ++active_;
-      lock.unlock();
-      TakeChunks();
-      lock.lock();
-      if (--active_ == 0) idle_.notify_one();
+      seen = Loop(state_.load());
+      if (stop_.load()) return;
+      if (!Enter()) continue;
+      TakeChunks(self);
+      Leave();
     }
   }
+
+  static constexpr std::size_t kCacheLine = 64;
+
+  // Chunks [next, end) that nobody has taken yet.
+  struct alignas(kCacheLine) Share {
+    std::atomic<std::size_t> next{0};
+    std::size_t end = 0;
+  };
 
   const std::uint32_t born_;
   std::mutex loop_mutex_;
-  std::mutex mutex_;  // guards everything below but the atomics
-  std::condition_variable wake_, idle_;
-  std::atomic<std::uint32_t> epoch_{0};
-  std::atomic<int> sleepers_{0};
-  std::atomic<std::size_t> next_{0};
   std::size_t n_ = 0, grain_ = 1;
   Call call_ = nullptr;
   void* context_ = nullptr;
+  std::mutex error_mutex_;
   std::exception_ptr error_;
-  int active_ = 0;
-  bool open_ = false, stop_ = false;
   std::vector<std::thread> threads_;
+  std::atomic<bool> stop_{false}, caller_sleeps_{false};
+  std::vector<Share> shares_;  // the caller's, then a worker's each
+  alignas(kCacheLine) std::atomic<std::uint32_t> state_{0};
 };
 
 ThreadPool::ThreadPool(int num_threads) : num_threads_(num_threads) {}
@@ -177,7 +218,7 @@ void ThreadPool::Run(std::size_t n, std::size_t grain, Call call, void* context)
   Workers* workers = workers_.load(std::memory_order_acquire);
   if (workers == nullptr || !workers->BornHere()) {
     // no lock here: one held by another thread during a fork would stay locked for ever
-    auto fresh = std::make_unique<Workers>(num_threads_ - 1);
+    auto fresh = std::make_unique<Workers>(std::min(num_threads_ - 1, Workers::kMost));
     if (workers_.compare_exchange_strong(workers, fresh.get())) workers = fresh.release();
   }
   workers->Run(n, grain, call, context);

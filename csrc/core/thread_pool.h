@@ -1,13 +1,15 @@
 // A persistent pool that runs one loop over rows at a time, in chunks.
 //
 // The caller works too, so a pool of n threads owns n - 1 workers, started at the first loop that
-// needs them; a pool of one never starts any. Chunks are handed out by a counter: which thread
-// takes which chunk is not fixed, so a loop body must depend on its rows alone. An exception in a
-// body stops the hand-out, reaches the caller, and leaves the pool usable. A loop inside a loop, or
-// one that fits in one chunk, runs inline. After fork the child starts workers of its own.
+// needs them; a pool of one never starts any. Each thread begins with the chunks of a share of its
+// own, the same every time, and then helps the others: which thread takes which chunk is not fixed,
+// so a loop body must depend on its rows alone. An exception in a body stops the hand-out, reaches
+// the caller, and leaves the pool usable. A loop inside a loop, or one that fits in one chunk, runs
+// inline. After fork the child starts workers of its own.
 //
 // ParallelFor may be called from any thread; loops of one pool run one after another. An idle
-// worker spins a little, then sleeps: back-to-back loops pay no wake-up, idle pools no power.
+// worker spins for 50 us, then sleeps: back-to-back loops pay no wake-up, idle pools no power. A
+// worker that is late, its core being busy, is not waited for: the caller does its share.
 #pragma once
 
 #include <atomic>
