@@ -116,6 +116,7 @@ Kernel::Kernel(Facts facts, KernelOptions options)
   std::size_t frames = 0;
   for (const ObsField& field : obs_fields_) {
     frame_bytes_.push_back(Product(field.shape) * BytesOf(field.dtype));
+    scatter_.emplace_back(field.offset, frame_bytes_.back());
     frames += AlignUp(frame_bytes_.back() * options_.frame_stack, kRowAlignment);
   }
   row_bytes_ = frames_at_ + (options_.frame_stack > 1 ? frames : 0);
@@ -133,13 +134,6 @@ Kernel::Kernel(Facts facts, KernelOptions options)
   can_.playouts = spec.action_nvec.size() == 1 && spec.action_is_scalar &&
                   (can_.to_play ? knows_rewards : spec.num_players == 1);
   mask_size_ = can_.action_mask ? static_cast<std::size_t>(spec.action_nvec[0]) : 0;
-}
-
-void Kernel::Scatter(const void* obs, void* const* slabs, std::size_t i) const {
-  for (std::size_t f = 0; f < obs_fields_.size(); ++f) {
-    std::memcpy(static_cast<std::byte*>(slabs[f]) + i * frame_bytes_[f],
-                static_cast<const std::byte*>(obs) + obs_fields_[f].offset, frame_bytes_[f]);
-  }
 }
 
 void Kernel::FrameSlabs(std::byte* row, void** slabs) const {

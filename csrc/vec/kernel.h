@@ -170,7 +170,18 @@ class Kernel {
   Kernel(Facts facts, KernelOptions options);
 
   // Copies the fields of one observation, a struct, to element i of their slabs.
-  void Scatter(const void* obs, void* const* slabs, std::size_t i) const;
+  void Scatter(const void* obs, void* const* slabs, std::size_t i) const {
+    for (std::size_t f = 0; f < scatter_.size(); ++f) {
+      const auto [offset, bytes] = scatter_[f];
+      const std::byte* const from = static_cast<const std::byte*>(obs) + offset;
+      std::byte* const to = static_cast<std::byte*>(slabs[f]) + i * bytes;
+      if (bytes == sizeof(std::int64_t)) {  // a single number, most often: no call for that
+        std::memcpy(to, from, sizeof(std::int64_t));
+      } else {
+        std::memcpy(to, from, bytes);
+      }
+    }
+  }
 
   // A row's frames are a ring a field. These write to the newest frame's place (or to all), and
   // copy the ring to element i of slabs, the oldest first.
@@ -189,6 +200,7 @@ class Kernel {
   Abilities can_;
   std::vector<ObsField> obs_fields_;
   std::vector<std::size_t> frame_bytes_;
+  std::vector<std::pair<std::size_t, std::size_t>> scatter_;  // offset and bytes of each field
   bool obs_is_single_;
   std::size_t frames_at_, row_bytes_, grain_;
   std::size_t action_size_, event_size_, signal_size_, mask_size_, rewards_at_;
