@@ -88,6 +88,15 @@ struct EnvError : std::runtime_error {
   std::int64_t row = -1;
 };
 
+// Where `horizon` steps of some rows find their actions and leave their rewards: those of step t
+// begin at t * stride rows.
+template <class Action>
+struct Course {
+  const Action* actions = nullptr;
+  float* rewards = nullptr;
+  std::size_t stride = 0, horizon = 0;
+};
+
 // The shape that csrc/vec expects of an environment E:
 //
 //   struct E {
@@ -107,6 +116,10 @@ struct EnvError : std::runtime_error {
 //     static constexpr std::size_t kGrainRows;
 //     // Step for n rows, the same bits, no key or extras
 //     static void StepMany(const Params&, State* const*, const Action* const*, Outcome*, size_t n);
+//     // many steps of n rows with nobody looking in between: the bits of StepMany, rewards rounded
+//     to
+//     // float. For an action of one number, and an environment that never terminates or draws.
+//     static void RollMany(const Params&, State* const*, std::size_t n, const Course<Action>&);
 //     // 1 where an action of action_nvec[0] may be taken now, else 0; all 0 once a game is over
 //     static void LegalActions(const Params&, const State&, std::int8_t* mask);
 //     // where some actions are against the rules: a batch refuses them before it steps any row

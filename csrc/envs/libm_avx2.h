@@ -21,7 +21,7 @@
 
 namespace rollout {
 
-enum class Trig { kCos, kBoth };  // which of the two is wanted: the other is left as it is then
+enum class Trig { kSin, kCos, kBoth };  // what is wanted: the other may be a bit off
 
 // Angles of any size; beyond 2^16 the library is asked.
 template <Trig kWanted = Trig::kBoth>
@@ -116,10 +116,12 @@ ROLLOUT_AVX2 SinCos4 SinCosAnyAvx2(__m256d angle) {
 
   SinCos4 out;
   out.cos = _mm256_xor_pd(_mm256_blendv_pd(cosine, sine, swap), _mm256_and_pd(cos_turn, sign));
-  out.cos = AskLibrary([](double v) { return std::cos(v); }, angle, out.cos,
-                       _mm256_blendv_pd(cos_unsure, sin_unsure, swap));
+  if constexpr (kWanted != Trig::kSin) {
+    out.cos = AskLibrary([](double v) { return std::cos(v); }, angle, out.cos,
+                         _mm256_blendv_pd(cos_unsure, sin_unsure, swap));
+  }
   out.sin = _mm256_xor_pd(_mm256_blendv_pd(sine, cosine, swap), _mm256_and_pd(sin_turn, sign));
-  if constexpr (kWanted == Trig::kBoth) {
+  if constexpr (kWanted != Trig::kCos) {
     out.sin = AskLibrary([](double v) { return std::sin(v); }, angle, out.sin,
                          _mm256_blendv_pd(sin_unsure, cos_unsure, swap));
   }

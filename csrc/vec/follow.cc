@@ -32,9 +32,7 @@ std::int64_t Follow(ThreadPool& pool, const Kernel& kernel, const std::byte* sla
                     std::span<const std::int64_t> from, const void* actions, std::size_t horizon,
                     const FollowOutputs& out) {
   const std::size_t n = from.size(), bytes = kernel.row_bytes();
-  const std::size_t action_bytes =
-      kernel.action_size() *
-      (kernel.spec().action_nvec.empty() ? sizeof(float) : sizeof(std::int64_t));
+  const std::size_t action_bytes = kernel.action_bytes();
   std::atomic<std::size_t> illegal{n};
   const auto refuse = [&](std::size_t i) {
     std::size_t now = illegal.load(std::memory_order_relaxed);
@@ -51,7 +49,14 @@ std::int64_t Follow(ThreadPool& pool, const Kernel& kernel, const std::byte* sla
         const auto row = static_cast<std::size_t>(from[first + i]);
         std::memcpy(worlds + i * bytes, slab + row * bytes, bytes);
       }
-      for (std::size_t t = 0; t < horizon; ++t) {
+      std::size_t start = 0;
+      if (out.events == nullptr && !kernel.can().legality) {
+        start = kernel.Roll(worlds, count,
+                            static_cast<const std::byte*>(actions) + first * action_bytes,
+                            out.reward + first, n, horizon);
+        for (std::size_t t = 0; t < start; ++t) std::fill_n(out.alive + t * n + first, count, 1.0f);
+      }
+      for (std::size_t t = start; t < horizon; ++t) {
         const std::size_t at = t * n + first;
         const auto* const taken = static_cast<const std::byte*>(actions) + at * action_bytes;
         if (kernel.can().legality) {

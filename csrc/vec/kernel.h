@@ -149,6 +149,11 @@ class Kernel {
                      std::size_t begin, std::size_t end) const = 0;
   virtual void Step(std::byte* slab, const void* actions, Autoreset mode, const StepOutputs& out,
                     std::size_t begin, std::size_t end) const = 0;
+  // Steps rows [0, n) on, as often as goes without looking at them in between, at most `horizon`
+  // times; how often that was, 0 for most environments. There is no autoreset. actions: of step t
+  // from element t * stride on; rewards likewise.
+  virtual std::size_t Roll(std::byte* slab, std::size_t n, const void* actions, float* rewards,
+                           std::size_t stride, std::size_t horizon) const = 0;
   virtual void Look(const std::byte* slab, const View& view, std::size_t begin,
                     std::size_t end) const = 0;
   // The first row that may not take its action; `end` if there is none. Rows that have ended may.
@@ -304,6 +309,42 @@ class KernelOf final : public Kernel {
     }
   }
 
+  std::size_t Roll([[maybe_unused]] std::byte* slab, [[maybe_unused]] std::size_t n,
+                   [[maybe_unused]] const void* actions, [[maybe_unused]] float* rewards,
+                   [[maybe_unused]] std::size_t stride,
+                   [[maybe_unused]] std::size_t horizon) const override {
+    if constexpr (kRolls) {
+      if (options().frame_stack > 1 || options().reward_scale != 1.0) return 0;
+      std::size_t steps = horizon;
+      for (std::size_t i = 0; i < n; ++i) {
+        const RowHeader& header = Header(slab + i * row_bytes());
+        const auto limit = static_cast<std::size_t>(this->limit(header.params));
+        if (header.ended()) return 0;
+        if (limit > 0) steps = std::min(steps, limit - std::min<std::size_t>(limit, header.step));
+      }
+      if (steps == 0) return 0;
+      constexpr std::size_t kBlock = 64;
+      State* states[kBlock];
+      for (std::size_t first = 0, last = 0; first < n; first = last) {
+        // rows that follow one another and share Params go together
+        const std::uint16_t params = Header(slab + first * row_bytes()).params;
+        for (last = first; last < n && last - first < kBlock; ++last) {
+          std::byte* const row = slab + last * row_bytes();
+          RowHeader& header = Header(row);
+          if (header.params != params) break;
+          header.step += static_cast<std::uint32_t>(steps);
+          const std::int64_t limit = this->limit(params);
+          header.truncated = limit > 0 && header.step >= limit;
+          states[last - first] = &StateOf(row);
+        }
+        E::RollMany(*table_[params], states, last - first,
+                    {static_cast<const Action*>(actions) + first, rewards + first, stride, steps});
+      }
+      return steps;
+    }
+    return 0;
+  }
+
   void Look(const std::byte* slab, const View& view, std::size_t begin,
             std::size_t end) const override {
     for (std::size_t i = begin; i < end; ++i) LookAt(slab + i * row_bytes(), view, i);
@@ -364,6 +405,9 @@ class KernelOf final : public Kernel {
   static constexpr bool kStepsMany = requires(
       const Params& params, State* const* states, const Action* const* actions, Outcome* outcomes,
       std::size_t n) { E::StepMany(params, states, actions, outcomes, n); };
+  static constexpr bool kRolls =
+      requires(const Params& params, State* const* states, std::size_t n,
+               const Course<Action>& course) { E::RollMany(params, states, n, course); };
   static constexpr bool kMask =
       requires(const Params& params, const State& state, std::int8_t* mask) {
         E::LegalActions(params, state, mask);

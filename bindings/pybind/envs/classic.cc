@@ -94,15 +94,18 @@ EnvEntry PendulumEntry() {
       [](Kwargs& kwargs) {
         auto params = Limited<Pendulum::Params>(kwargs);
         params.gravity = Finite(kwargs, "g", params.gravity);
+        params.fast = kwargs.Choice("precision", {"exact", "fast"}) == 1;
         return params;
       },
       [](const Pendulum::Params&, const RowHeader& header, const Pendulum::State& state) {
         return FieldsToDict(kPendulum, header, state);
       },
-      [](const Pendulum::Params&, RowHeader& header, Pendulum::State& state,
+      [](const Pendulum::Params& params, RowHeader& header, Pendulum::State& state,
          const py::dict& values) {
         FieldsFromDict(kPendulum, header, state, values);
+        if (params.fast) Pendulum::Narrow(state);
         Pendulum::Place(state, state.theta, state.theta_dot);
+        if (params.fast) Pendulum::Narrow(state);
       });
 }
 
