@@ -651,6 +651,20 @@ def trajectory_dot(
     population: [H, B, C, D]. coefficients: [B, H, D].
     """
 
+def trajectory_returns(
+    pool: ThreadPool,
+    reward: NDArray[np.float32],
+    cont: NDArray[np.float32] | None,
+    discounts: NDArray[np.float32],
+    tail: NDArray[np.float32] | None,
+) -> NDArray[np.float32]:
+    """Return the discounted sum of each sequence's rewards and its tail, [n].
+
+    reward: [H, n]. cont: [H, n], the probability of each step to go on; None for 1. Each reward is
+    weighted by the product of those before it. discounts: [H + 1]. tail: [n], what comes after the
+    horizon, not read where a world is over; None for 0.
+    """
+
 def trajectory_frequencies(
     pool: ThreadPool,
     population: NDArray[np.float32],

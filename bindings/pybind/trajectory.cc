@@ -156,6 +156,25 @@ Floats Dot(ThreadPool& pool, const Floats& population, const Floats& coefficient
   return out;
 }
 
+Floats Returns(ThreadPool& pool, const Floats& reward, const std::optional<Floats>& cont,
+               const Floats& discounts, const std::optional<Floats>& tail) {
+  if (reward.ndim() != 2) {
+    throw py::value_error("reward: expected [H, n], got " + std::to_string(reward.ndim()) +
+                          " axes");
+  }
+  const auto horizon = static_cast<std::size_t>(reward.shape(0));
+  const auto n = static_cast<std::size_t>(reward.shape(1));
+  if (cont) Require("cont", *cont, {horizon, n});
+  Require("discounts", discounts, {horizon + 1});
+  if (tail) Require("tail", *tail, {n});
+  Floats out(static_cast<py::ssize_t>(n));
+  float* const to = out.mutable_data();
+  const py::gil_scoped_release release;
+  trajectory::Returns(pool, horizon, n, reward.data(), cont ? cont->data() : nullptr,
+                      discounts.data(), tail ? tail->data() : nullptr, to);
+  return out;
+}
+
 }  // namespace
 
 void BindTrajectory(py::module_& m) {
@@ -175,6 +194,8 @@ void BindTrajectory(py::module_& m) {
         "Return each candidate's sum of numbers times coefficients.");
   m.def("trajectory_frequencies", &Frequencies, arg("pool"), arg("population"), arg("weights"),
         arg("actions"), "Return the weight of each choice.");
+  m.def("trajectory_returns", &Returns, arg("pool"), arg("reward"), arg("cont"), arg("discounts"),
+        arg("tail"), "Return what each sequence brings.");
 }
 
 }  // namespace rollout::bindings

@@ -197,4 +197,31 @@ void Frequencies(ThreadPool& pool, const Shape& shape, const float* population,
   });
 }
 
+void Returns(ThreadPool& pool, std::size_t horizon, std::size_t n, const float* reward,
+             const float* cont, const float* discounts, const float* tail, float* out) {
+  constexpr std::size_t kBlock = 512;  // sums and chances that stay in the cache
+  pool.ParallelFor((n + kBlock - 1) / kBlock, 4, [&](std::size_t begin, std::size_t end) {
+    float alive[kBlock];
+    for (std::size_t first = begin * kBlock; first < std::min(n, end * kBlock); first += kBlock) {
+      const std::size_t count = std::min(kBlock, n - first);
+      float* const sum = out + first;
+      std::fill_n(alive, count, 1.0f);
+      std::fill_n(sum, count, 0.0f);
+      for (std::size_t t = 0; t < horizon; ++t) {
+        const float* const gained = reward + t * n + first;
+        for (std::size_t i = 0; i < count; ++i) sum[i] += discounts[t] * alive[i] * gained[i];
+        if (cont == nullptr) continue;
+        const float* const goes_on = cont + t * n + first;
+        for (std::size_t i = 0; i < count; ++i) alive[i] *= goes_on[i];
+      }
+      if (tail == nullptr) continue;
+      for (std::size_t i = 0; i < count; ++i) {
+        const float weight = discounts[horizon] * alive[i];
+        // there a tail may be anything, a NaN included
+        if (weight > 0.0f) sum[i] += weight * tail[first + i];
+      }
+    }
+  });
+}
+
 }  // namespace rollout::trajectory

@@ -73,4 +73,11 @@ void Dot(ThreadPool& pool, const Shape& shape, const float* population, const fl
 void Frequencies(ThreadPool& pool, const Shape& shape, const float* population,
                  const float* weights, std::size_t actions, float* out);
 
+// Adds up what n sequences bring, reward [H, n] and continuation [H, n] (null: 1): the sum over t
+// of discounts[t] * alive * reward, alive being the product of the continuations before, and
+// discounts[H] * alive * tail [n] (null: 0), which is not asked of a world that is over. In the
+// order of time, so a sequence's sum does not depend on n.
+void Returns(ThreadPool& pool, std::size_t horizon, std::size_t n, const float* reward,
+             const float* cont, const float* discounts, const float* tail, float* out);
+
 }  // namespace rollout::trajectory

@@ -196,3 +196,35 @@ def test_shapes_that_do_not_fit_are_refused():
         _native.trajectory_elites(POOL, np.zeros((2, 5), np.float32), 6)
     with pytest.raises(ValueError, match=r"weights: expected \[2, 5\], got \[2, 4\]"):
         _native.trajectory_moments(POOL, out, np.zeros((2, 4), np.float32))
+
+
+@pytest.mark.parametrize(("horizon", "n"), [(1, 1), (7, 3), (30, 513), (4, 5000)])
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("has_tail", [False, True])
+def test_returns_are_the_twins(horizon, n, ends, has_tail):
+    rng = np.random.default_rng(n)
+    reward = rng.normal(size=(horizon, n)).astype(np.float32)
+    cont = rng.uniform(size=(horizon, n)).astype(np.float32) if ends else None
+    tail = rng.normal(size=n).astype(np.float32) if has_tail else None
+    discounts = (0.9 ** np.arange(horizon + 1)).astype(np.float32)
+    if ends and has_tail:
+        cont[horizon // 2, 0], tail[0] = 0.0, np.nan  # a world that is over is worth what it was
+    found = _native.trajectory_returns(POOL, reward, cont, discounts, tail)
+    want = twin.returns(reward, cont, discounts, tail)
+    np.testing.assert_allclose(found, want, atol=1e-5)
+    few = slice(0, max(1, n // 3))
+    parts = (x if x is None else np.ascontiguousarray(x[..., few]) for x in (reward, cont, tail))
+    one, goes_on, end = parts
+    many = _native.ThreadPool(3)
+    np.testing.assert_array_equal(
+        _native.trajectory_returns(many, one, goes_on, discounts, end), found[few]
+    )
+
+
+def test_returns_refuse_what_does_not_fit():
+    good = np.zeros((3, 4), np.float32)
+    discounts = np.ones(4, np.float32)
+    with pytest.raises(ValueError, match=r"discounts: expected \[4\], got \[3\]"):
+        _native.trajectory_returns(POOL, good, None, discounts[:3], None)
+    with pytest.raises(ValueError, match=r"cont: expected \[3, 4\], got \[4, 3\]"):
+        _native.trajectory_returns(POOL, good, good.reshape(4, 3), discounts, None)

@@ -97,6 +97,17 @@ def moments(population, weights):
     return mean, np.sqrt(np.einsum("hbcd,bc->bhd", off**2, weights))
 
 
+def returns(reward, cont, discounts, tail):
+    """What sequences bring, step by step, in double precision."""
+    total, alive = np.zeros(reward.shape[1]), np.ones(reward.shape[1])
+    for t in range(len(reward)):
+        total += discounts[t] * alive * reward[t]
+        if cont is not None:
+            alive = alive * cont[t]
+    weight = discounts[-1] * alive
+    return total if tail is None else total + np.where(weight > 0, weight * tail, 0.0)
+
+
 def frequencies(population, weights, actions):
     """The weight of each choice, [B, H, D, A]."""
     hits = population[..., None] == np.arange(actions)

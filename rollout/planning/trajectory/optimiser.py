@@ -23,6 +23,7 @@ from rollout.models.protocol import WorldModel
 from rollout.planning.goal import GoalLike, goal_weights
 from rollout.planning.plan import TrajectoryPlan
 from rollout.planning.rules import Rejection, Rule, rules
+from rollout.planning.trajectory.compiled import CompiledStep, Step
 from rollout.planning.trajectory.gradient import Refine, refined
 from rollout.planning.trajectory.noise import NoiseShape, White
 from rollout.planning.trajectory.proposals import (
@@ -41,6 +42,7 @@ from rollout.planning.trajectory.scoring import (
     Scores,
     ScoreSettings,
 )
+from rollout.search.packages import CannotCompileError
 from rollout.search.types import Seed
 
 _SEED_STEP = 0x9E3779B97F4A7C15  # odd, so that the seeds of a planner's plans are distinct
@@ -75,6 +77,7 @@ class Common(TypedDict, total=False):
     num_threads: int | None
     seed: int
     paths: bool
+    compile: bool | Literal["auto"]
 
 
 @dataclass(slots=True)
@@ -143,6 +146,10 @@ class TrajectoryOptimiser:
     seed: of the planner's own sequence of seeds, one a plan.
     paths: whether to step the model along the plan, for path_rewards and path_events and for the
         value of that very line: H more steps of B rows.
+    compile: whether to call a compiled form of the model's `step`, for models in host memory that
+        draw no random numbers (`spec.stochastic` False). "auto" does where it can be had and tells
+        in `not_compiled` why it could not; the first plan then takes seconds, unless the code is on
+        disk from before. The model's `follow` or `roll` goes before.
 
     Between plans it keeps the distribution that it found, shifted by a step. Not for two threads at
     once: make a planner for each.
@@ -177,6 +184,7 @@ class TrajectoryOptimiser:
         num_threads: int | None = None,
         seed: int = 0,
         paths: bool = True,
+        compile: bool | Literal["auto"] = False,
     ) -> None:
         at_least("horizon", horizon, 1)
         at_least("particles", particles, 1)
@@ -220,6 +228,14 @@ class TrajectoryOptimiser:
             repeat_last=self.repeat_last,
         )
         self.proposal = make_proposal(model.spec.action, horizon, settings, self.pool, bounds)
+        self.not_compiled = ""  # why the model is called as it is, where compile="auto"
+        self._must_compile = compile is True
+        self._compiled: CompiledStep | None = None
+        if compile:
+            try:
+                self._compiled = CompiledStep(model)
+            except CannotCompileError as error:
+                self._do_without(error)
         self._seed, self._plans = seed, 0
         self._last: Floats | None = None  # [1, B, 1, W], the actions of the last plan
 
@@ -338,7 +354,9 @@ class TrajectoryOptimiser:
             keys=keys,
             fresh=fresh,
             state=state,
-            scorer=Scorer(self.model, self.scoring, weights, keys, self.horizon),
+            scorer=Scorer(
+                self.model, self.scoring, weights, keys, self.horizon, self._step(state), self.pool
+            ),
             population=none,
             ranked=none,
             raw=none,
@@ -347,6 +365,22 @@ class TrajectoryOptimiser:
             best_rank=np.full(rows, -np.inf, np.float32),
             best_feasible=np.zeros(rows, np.bool_),
         )
+
+    def _step(self, state: Any) -> Step | None:
+        """Return the compiled step for states like this one, or None."""
+        if self._compiled is None:
+            return None
+        try:
+            return self._compiled.bind(state)
+        except CannotCompileError as error:
+            self._do_without(error)
+            return None
+
+    def _do_without(self, error: CannotCompileError) -> None:
+        """Go on with the model as it is, unless a compiled one was asked for."""
+        if self._must_compile:
+            raise error
+        self._compiled, self.not_compiled = None, str(error)
 
     def _score(self, run: Run, tally: _Tally, population: Floats) -> None:
         scores = self._scores(run, tally, population)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, overload
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from rollout import _native
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import (
     ActionSpec,
@@ -35,11 +36,12 @@ from rollout.models.protocol import (
     Value,
 )
 from rollout.planning.rules import Rule
+from rollout.planning.trajectory.compiled import Step
 from rollout.planning.trajectory.proposals import Floats, Keys, to_actions
 
 Propagation = Literal["mean", "ts1", "tsinf"]
 _CPU_ROWS = 2048  # a step's activations of a small network then stay in a core's own cache
-_NATIVE_ROWS = 16384  # a native roll is cut to the cache by itself
+_NATIVE_ROWS = 8192  # a native roll is cut to the cache by itself; what it gives should fit too
 
 
 class Objective(Protocol):
@@ -113,7 +115,11 @@ class Scores:
 
 
 class Scorer:
-    """One plan's view of a model. weights: a goal's, None for the model's own reward and value."""
+    """One plan's view of a model.
+
+    weights: a goal's, None for the model's own reward and value. step: a compiled form of the
+    model's, None to call it as it is. pool: for the native part.
+    """
 
     def __init__(
         self,
@@ -122,7 +128,10 @@ class Scorer:
         weights: Tensor | None,
         keys: Keys,
         horizon: int,
+        step: Step | None,
+        pool: _native.ThreadPool,
     ) -> None:
+        self.step, self.pool = step, pool
         self.model, self.settings, self.horizon = model, settings, horizon
         self.spec = model.spec
         self.rows, self.particles = len(keys.seeds), settings.particles
@@ -205,19 +214,8 @@ class Scorer:
                 )
             worth = rewards - self.settings.spread_penalty * spread
         tail = self._tail(last, problems)
-        alive = None
-        if cont is None:
-            score = _sum(self.discounts[:-1, None] * worth)
-            if tail is not None:
-                score = score + self.discounts[-1] * tail
-        else:
-            alive = torch.cat((torch.ones_like(cont[:1]), cont.cumprod(0)))
-            weight = self.discounts[:, None] * alive
-            score = _sum(weight[:-1] * worth)
-            if tail is not None:
-                # a tail is not asked of a world that is over: there it may be anything
-                score = score + torch.where(weight[-1] > 0, weight[-1] * tail, 0.0)
-        chances = self._chances(events, alive, len(problems))
+        score = self._returns(worth, cont, tail)
+        chances = self._chances(events, cont, len(problems))
         if self.particles > 1:
             worlds = score.view(-1, self.particles)
             score = worlds.mean(1)
@@ -225,6 +223,24 @@ class Scorer:
                 score = score - self.settings.risk * worlds.std(1, correction=0)
             chances = chances.view(len(score), self.particles, -1).mean(1)
         return Rolled(score, chances, rewards, events)
+
+    def _returns(self, worth: Tensor, cont: Tensor | None, tail: Tensor | None) -> Tensor:
+        """Add up what sequences bring, [R]; see `_native.trajectory_returns`, which does so unless
+        gradients are wanted or the tensors are on a device."""
+        if worth.is_cpu and torch.is_inference_mode_enabled():
+            summed = _native.trajectory_returns(
+                self.pool, _host(worth), _host(cont), _host(self.discounts), _host(tail)
+            )
+            return torch.from_numpy(summed)
+        if cont is None:
+            score = _sum(self.discounts[:-1, None] * worth)
+            return score if tail is None else score + self.discounts[-1] * tail
+        weight = self.discounts[:, None] * _alive(cont)
+        score = _sum(weight[:-1] * worth)
+        if tail is None:
+            return score
+        # a tail is not asked of a world that is over: there it may be anything
+        return score + torch.where(weight[-1] > 0, weight[-1] * tail, 0.0)
 
     def _roll(
         self, state: Any, problems: Tensor, places: Tensor, actions: Tensor, keep_events: bool
@@ -247,8 +263,12 @@ class Scorer:
         spreads: list[Tensor | None] = []
         counts: list[Tensor | None] = []
         now = self.model.take(state, problems)
+        # compiled code passes no gradients
+        compiled = self.step if self.members is None and torch.is_inference_mode_enabled() else None
         for time in range(self.horizon):
-            if self.members is None:
+            if compiled is not None:
+                after, trans = compiled(now, actions[time])
+            elif self.members is None:
                 after, trans = self.model.step(now, actions[time], noise.at(time))
             else:
                 member = self.members[time % len(self.members)][places]
@@ -295,9 +315,10 @@ class Scorer:
             return None
         return value if value.dim() == 1 else value.mean(0)
 
-    def _chances(self, events: Tensor | None, alive: Tensor | None, rows: int) -> Tensor:
+    def _chances(self, events: Tensor | None, cont: Tensor | None, rows: int) -> Tensor:
         """Return the probability of each forbidden event along each sequence, [R, F]."""
         found = []
+        alive = _alive(cont) if cont is not None and self.settings.rules else None
         for rule in self.settings.rules:
             once = (_needed(events) * rule.columns).sum(-1).clamp(0.0, 1.0)
             if alive is not None:
@@ -387,12 +408,30 @@ def _ids(keys: Keys, particles: int) -> NDArray[np.int64]:
         return low.astype(np.int64)
 
 
+def _alive(cont: Tensor) -> Tensor:
+    """Return the probability to get to each step, [H + 1, R]."""
+    return torch.cat((torch.ones_like(cont[:1]), cont.cumprod(0)))
+
+
 def _sum(x: Tensor) -> Tensor:
     """Add up [H, R] over H, in an order that is the same for any R; torch's own is not."""
     while len(x) > 1:
         half = len(x) // 2
         x = torch.cat((x[:half] + x[half : 2 * half], x[2 * half :]))
     return x[0]
+
+
+@overload
+def _host(x: Tensor) -> Floats: ...
+
+
+@overload
+def _host(x: None) -> None: ...
+
+
+def _host(x: Tensor | None) -> Floats | None:
+    """Return a tensor's numbers as the kernels take them."""
+    return None if x is None else x.float().numpy()
 
 
 def _stacked(fields: list[Tensor | None]) -> Tensor | None:
