@@ -2,10 +2,12 @@
 
 A plan is one call: K = 1000 candidates of T = 30 steps for N problems, warm. The network is the
 rival's own: (2 + 1) -> 64 -> 64 -> 2, ReLU, as a change of state, with the pendulum's cost. Its
-floor is the same T calls of network and cost on all N * K rows at once, in inference mode. The
-exact pendulum is native here and float32 tensors there. The ensemble is PETS's size: 5 members of
-4 x 200, 500 candidates x 20 particles x 15 steps x 5 iterations; its floor is the same layers as
-one batched product each.
+floor is the same T calls of network and cost in inference mode: on all N * K rows at once, as one
+would write it, and on chunks of 2048 rows rolled through all T steps, which is what a plan makes of
+it. For the compiled plan the floor is the same compiled step, in chunks. The exact pendulum is
+native here, in double precision with Gymnasium's bits and in float32, and float32 tensors there.
+The ensemble is PETS's size: 5 members of 4 x 200, 500 candidates x 20 particles x 15 steps x 5
+iterations; its floor is the same layers as one batched product each.
 
 pytorch_mppi is no dependency: `pip install --no-deps pytorch-mppi arm-pytorch-utilities
 pytorch-seed` adds its rows.
@@ -21,8 +23,10 @@ from torch import Tensor, nn
 import rollout
 from rollout.models import Box, ExactModel, ModelSpec, ObsSpec, Transition
 from rollout.planning import CEM, MPPI
+from rollout.planning.trajectory.compiled import CompiledStep
 
 K, T = 1000, 30
+CHUNK = 2048  # rows that a plan rolls at a time
 CPU = torch.device("cpu")
 
 
@@ -96,18 +100,36 @@ def rival(dynamics, problems: int):
     return run
 
 
-def bare(network: nn.Module, problems: int):
-    start, actions = torch.rand(problems * K, 2), torch.rand(T, problems * K, 1)
+def bare(step, problems: int, chunk: int | None = None):
+    """T calls of a step and nothing else, on `chunk` rows at a time."""
+    starts = torch.rand(problems * K, 2).split(chunk or problems * K)
+    actions = torch.rand(T, problems * K, 1).split(chunk or problems * K, 1)
 
     def run():
         with torch.inference_mode():
-            state = start
-            for action in actions:
-                state = network(state, action)
-                cost(state, action)
+            for start, some in zip(starts, actions, strict=True):
+                state = start
+                for action in some:
+                    state = step(state, action)
             return state
 
     return run
+
+
+def eager_step():
+    network = Network()
+
+    def step(state: Tensor, action: Tensor) -> Tensor:
+        state = network(state, action)
+        cost(state, action)
+        return state
+
+    return step
+
+
+def compiled_step():
+    step = CompiledStep(Learned()).bind(torch.zeros(1, 2))
+    return lambda state, action: step(state, action)[0]
 
 
 def describe(benchmark, pair: str, side: str, problems: int, least: dict[str, float]) -> None:
@@ -120,11 +142,14 @@ def describe(benchmark, pair: str, side: str, problems: int, least: dict[str, fl
 
 
 @pytest.mark.info
-@pytest.mark.parametrize("side", ["ours", "pytorch_mppi"])
+@pytest.mark.parametrize("side", ["ours", "ours in float32", "pytorch_mppi"])
 @pytest.mark.parametrize("problems", [1, 32])
 def test_exact_pendulum(benchmark, problems: int, side: str) -> None:
-    if side == "ours":
-        env = rollout.make_vec("Pendulum-v1", problems, num_threads=1)
+    if side == "pytorch_mppi":
+        run = rival(pendulum, problems)
+    else:
+        precision = "fast" if side == "ours in float32" else "exact"
+        env = rollout.make_vec("Pendulum-v1", problems, num_threads=1, precision=precision)
         env.reset(seed=0)
         model = ExactModel(env)
         state = model.state(env.snapshot())
@@ -133,18 +158,38 @@ def test_exact_pendulum(benchmark, problems: int, side: str) -> None:
         def run():
             return planner.plan(state)
 
-    else:
-        run = rival(pendulum, problems)
-    describe(benchmark, f"MPPI, exact pendulum, N={problems}", side, problems, {})
+    pair = f"MPPI, exact pendulum, N={problems}"
+    describe(benchmark, pair, side, problems, {})
+    if side == "ours in float32":
+        benchmark.extra_info.update(pair=f"{pair}, float32", role="ours")
     benchmark(run)
 
 
+MLP_SIDES = [
+    "ours",
+    "bare network calls",
+    "bare calls in chunks",
+    "pytorch_mppi",
+    "ours, compiled",
+    "bare compiled calls",
+]
+
+
 @pytest.mark.gate
-@pytest.mark.parametrize("side", ["ours", "bare network calls", "pytorch_mppi"])
+@pytest.mark.parametrize("side", MLP_SIDES)
 @pytest.mark.parametrize("problems", [1, 8, 32])
 def test_mppi_over_a_network(benchmark, problems: int, side: str) -> None:
-    if side == "ours":
-        planner = MPPI(Learned(), horizon=T, population=K, std=0.5, paths=False, num_threads=1)
+    compiled = side.endswith("compiled")
+    if side.startswith("ours"):
+        planner = MPPI(
+            Learned(),
+            horizon=T,
+            population=K,
+            std=0.5,
+            paths=False,
+            num_threads=1,
+            compile=compiled,
+        )
         state = torch.rand(problems, 2)
 
         def run():
@@ -152,12 +197,17 @@ def test_mppi_over_a_network(benchmark, problems: int, side: str) -> None:
 
     elif side == "pytorch_mppi":
         run = rival(Network(), problems)
+    elif side == "bare compiled calls":
+        run = bare(compiled_step(), problems, CHUNK)
     else:
-        run = bare(Network(), problems)
+        run = bare(eager_step(), problems, CHUNK if side == "bare calls in chunks" else None)
     # one problem fits the cache anyway, and pays for what a plan does besides
     floor, other = (0.6, 0.75) if problems == 1 else (0.85, 1.2)
     least = {"bare network calls": floor, "pytorch_mppi": other}
-    describe(benchmark, f"MPPI, MLP 64, N={problems}", side, problems, least)
+    pair = f"MPPI, MLP 64, N={problems}"
+    describe(benchmark, pair, side, problems, least)
+    if compiled or side == "bare compiled calls":
+        benchmark.extra_info.update(pair=f"{pair}, compiled", role="ours" if compiled else "floor")
     benchmark(run)
 
 
@@ -181,7 +231,7 @@ def test_cem_over_a_network(benchmark, side: str) -> None:
             return planner.plan(state)
 
     else:
-        run = bare(Network(), problems)
+        run = bare(eager_step(), problems)
     describe(
         benchmark, "CEM, MLP 64, N=8, 1 iteration", side, problems, {"bare network calls": 0.7}
     )
