@@ -435,6 +435,13 @@ class SearchGumbel:
     ) -> None:
         """See `rollout.search.gumbel_muzero_policy`."""
 
+    @property
+    def gumbel_scale(self) -> float:
+        """Of the noise."""
+
+    def set_noise(self, noise: NDArray[np.float32]) -> None:
+        """Give the noise of a search, [B, A] and scaled, in place of what it would draw."""
+
 class SearchRegularised:
     """The settings of a search by the regularised policy."""
 
@@ -584,6 +591,14 @@ class Search:
     @property
     def simulation(self) -> int:
         """Simulations done."""
+
+def search_gumbel_noise(
+    seed: int | NDArray[np.uint64], batch: int, actions: int
+) -> NDArray[np.float32]:
+    """Return the standard Gumbel noise that a search over these actions draws, [B, A].
+
+    seed: as for `Search`.
+    """
 
 def considered_visits(considered: int, simulations: int) -> list[int]:
     """Return the visit count that sequential halving considers at each simulation."""

@@ -41,6 +41,7 @@ using search::Tree;
 
 using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
 using Actions = py::array_t<std::int64_t, py::array::c_style>;
+using Floats = py::array_t<float, py::array::c_style>;
 
 const char* HeadName(Head head) {
   switch (head) {
@@ -568,7 +569,14 @@ void BindSearch(py::module_& m) {
                        float gumbel_scale) {
              return GumbelSettings{qtransform, max_num_considered_actions, gumbel_scale};
            }),
-           arg("qtransform"), kw_only(), arg("max_num_considered_actions"), arg("gumbel_scale"));
+           arg("qtransform"), kw_only(), arg("max_num_considered_actions"), arg("gumbel_scale"))
+      .def_readonly("gumbel_scale", &GumbelSettings::gumbel_scale, "Of the noise.")
+      .def(
+          "set_noise",
+          [](GumbelSettings& settings, const Floats& noise) {
+            settings.noise.assign(noise.data(), noise.data() + noise.size());
+          },
+          arg("noise"), "Give the noise of a search, in place of what it would draw.");
 
   py::class_<RegularisedSettings>(m, "SearchRegularised",
                                   "The settings of a search by the regularised policy.")
@@ -669,6 +677,20 @@ void BindSearch(py::module_& m) {
           "simulation", [](const BoundSearch& s) { return s.get().simulation(); },
           "Simulations done.");
 
+  m.def(
+      "search_gumbel_noise",
+      [](const Seed& seed, std::size_t batch, std::size_t actions) {
+        Floats noise({batch, actions});
+        const std::span<float> all{noise.mutable_data(), batch * actions};
+        const std::vector<RowKey> keys = Keys(seed, batch);
+        const py::gil_scoped_release release;
+        for (std::size_t row = 0; row < batch; ++row) {
+          search::DrawNoise(keys[row], all.subspan(row * actions, actions));
+        }
+        return noise;
+      },
+      arg("seed"), arg("batch"), arg("actions"),
+      "The standard Gumbel noise that a search over these actions draws.");
   m.def("considered_visits", &search::ConsideredVisits, arg("considered"), arg("simulations"),
         "The visit count that sequential halving considers at each simulation.");
 }

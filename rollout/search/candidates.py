@@ -165,12 +165,20 @@ class CandidateTree(SearchTree):
         return pytree.tree_map(along, self.actions)
 
 
-def with_actions(output: PolicyOutput, actions: Any) -> PolicyOutput:
-    """Return what a search over columns found, in terms of the roots' candidates [B, K, ...]."""
+def with_actions(
+    output: PolicyOutput, actions: Any, logits: Tensor, invalid: Tensor | None
+) -> PolicyOutput:
+    """Return what a search over columns found, in terms of the roots' candidates [B, K, ...].
+
+    logits: [B, K], their prior. invalid: [B, K] bool, columns that are none.
+    """
+    if invalid is not None:
+        logits = logits.masked_fill(invalid.to(logits.device), -math.inf)
     return PolicyOutput(
         action=choose(actions, output.action),
         action_weights=output.action_weights,
         search_tree=CandidateTree.of(output.search_tree),
         actions=actions,
         column=output.action,
+        prior=logits.softmax(-1),
     )

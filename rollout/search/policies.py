@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rollout import _native
+from rollout.search.candidates import with_actions
 from rollout.search.drive import drive
 from rollout.search.latents import Latents
 from rollout.search.qtransform import (
@@ -28,6 +29,7 @@ from rollout.search.qtransform import (
     resolve,
 )
 from rollout.search.selection import Selection, resolve_selection
+from rollout.search.sparse import keep
 from rollout.search.tree import SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root, Seed
 
@@ -63,6 +65,11 @@ class Limits(TypedDict, total=False):
                         has such states (`RecurrentOutput.chance`). Its prior_logits and
                         invalid_actions are then [L, F], F = max(A, C); entries past a state's own
                         are not read.
+    top_k:              each node keeps its top_k likeliest allowed actions, the prior normalised
+                        over them: for A in the thousands and beyond. gumbel_muzero_policy adds its
+                        noise to choose the root's, so what it considers is among them. The output's
+                        `actions` says which they are, its `dense_weights` spreads the weights out
+                        over all A; trees are over columns.
     """
 
     wave: int
@@ -70,6 +77,7 @@ class Limits(TypedDict, total=False):
     zero_discount_ends: bool
     deadline_ms: float | None
     num_outcomes: int
+    top_k: int | None
 
 
 def muzero_policy(
@@ -249,6 +257,7 @@ def run_search(
     zero_discount_ends: bool = False,
     deadline_ms: float | None = None,
     num_outcomes: int = 0,
+    top_k: int | None = None,
     driver: Driver = drive,
 ) -> PolicyOutput:
     """Check the arguments that all policies share, then search; the model is the driver's."""
@@ -263,13 +272,24 @@ def run_search(
         _check_number("deadline_ms", deadline_ms, 0.0)
     if not 0 <= num_outcomes <= _MOST_ACTIONS:
         raise ValueError(f"num_outcomes: expected 0 to {_MOST_ACTIONS}, got {num_outcomes}")
-    batch, actions, players = _check_root(root)
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k: expected at least 1, or None, got {top_k}")
+    if top_k is not None and (num_outcomes or driver is not drive):
+        raise ValueError(
+            f"top_k: expected None with outcomes of chance, and in open loop, got {top_k}"
+        )
+    batch, actions, players = _check_root(root, top_k)
     simulations, budgets = _check_budget(num_simulations, batch)
     invalid = check_invalid(invalid_actions, batch, actions)
+    seeds = check_seed(seed, batch)
+    kept: Tensor | None = None
+    if top_k is not None:
+        root, model, invalid, kept = keep(rule, root, model, top_k, invalid, seeds)
+        actions = kept.shape[1]
     wave = min(wave, simulations)
     search = _native.Search(
         rule,
-        check_seed(seed, batch),
+        seeds,
         batch=batch,
         actions=actions,
         simulations=simulations,
@@ -291,7 +311,10 @@ def run_search(
     search.act(action, weights)
     device = root.prior_logits.device
     tree = SearchTree(search, latents, invalid, actions)
-    return PolicyOutput(action.to(device), weights.to(device), tree)
+    output = PolicyOutput(action.to(device), weights.to(device), tree)
+    if kept is None:
+        return output
+    return with_actions(output, kept, root.prior_logits, invalid)
 
 
 def _check_number(name: str, value: float, low: float, high: float = float("inf")) -> None:
@@ -300,7 +323,7 @@ def _check_number(name: str, value: float, low: float, high: float = float("inf"
         raise ValueError(f"{name}: expected a finite number {bounds}, got {value}")
 
 
-def _check_root(root: Root) -> tuple[int, int, int]:
+def _check_root(root: Root, top_k: int | None) -> tuple[int, int, int]:
     """Return B, A and P."""
     logits, value, to_play = root.prior_logits, root.value, root.to_play
     if logits.dim() != 2 or logits.dtype != torch.float32 or 0 in logits.shape:
@@ -309,9 +332,10 @@ def _check_root(root: Root) -> tuple[int, int, int]:
             + ("; add the batch axis with [None]" if logits.dim() == 1 else "")
         )
     batch, actions = logits.shape
-    if actions > _MOST_ACTIONS:
+    if min(actions, top_k or actions) > _MOST_ACTIONS:
         raise ValueError(
-            f"root: prior_logits: expected at most {_MOST_ACTIONS} actions, got {actions}"
+            f"root: prior_logits: expected at most {_MOST_ACTIONS} actions, got {actions}; search "
+            "the likeliest of each node with top_k"
         )
     good = value.dtype == torch.float32 and value.device == logits.device
     if not good or value.shape[:1] != (batch,) or value.dim() > 2:

@@ -96,6 +96,8 @@ def sampled_muzero_policy(
     """
     if policy not in ("muzero", "gumbel"):
         raise ValueError(f"policy: expected 'muzero' or 'gumbel', got {policy!r}")
+    if settings.get("num_outcomes"):
+        raise ValueError("num_outcomes: expected 0, as outcomes of chance are no candidates")
     if "top_k" in settings:
         raise ValueError("top_k: a sampler's count says how many candidates a node has")
     if sampler is not None:
@@ -121,7 +123,7 @@ def sampled_muzero_policy(
         seed=seed,
         **settings,
     )
-    return with_actions(output, root.candidates.actions)
+    return with_actions(output, root.candidates.actions, logits, invalid)
 
 
 def _sample(
@@ -150,6 +152,10 @@ def _sample(
     ) -> tuple[SampledOutput, Embedding]:
         output, after = recurrent_fn(action, embedding)
         output = RecurrentOutput(*output)
+        if output.chance is not None:
+            raise ValueError(
+                "recurrent_fn: chance: expected None, as outcomes of chance are no candidates"
+            )
         return SampledOutput(
             output.reward,
             output.discount,

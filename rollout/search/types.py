@@ -39,3 +39,14 @@ class PolicyOutput:
     search_tree: SearchTree
     actions: Any = None  # candidates, a pytree of [B, K, ...]; None where column a is action a
     column: Tensor | None = None  # [B] int64, which of them `action` is
+    prior: Tensor | None = None  # [B, K] float32, the policy over candidates; rows sum to 1
+
+    def dense_weights(self, num_actions: int) -> Tensor:
+        """Return action_weights over all actions 0 to num_actions - 1, [B, num_actions].
+
+        Of a search over a list, or a part of it; actions that were no candidates have 0.
+        """
+        if self.actions is None:
+            return self.action_weights
+        weights = self.action_weights.new_zeros(len(self.action_weights), num_actions)
+        return weights.scatter_add(1, self.actions, self.action_weights)

@@ -33,6 +33,11 @@ __attribute__((target("avx2"))) void ActAvx2(const GumbelRule& rule, const Tree&
 
 }  // namespace
 
+void DrawNoise(const RowKey& key, std::span<float> noise) {
+  PhiloxStream stream = key.Stream(Site::kGumbel, 0, 0);
+  for (float& number : noise) number = static_cast<float>(Gumbel(stream));
+}
+
 GumbelSearch::GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
                            const GumbelSettings& settings)
     : RuleSearch(shape, keys, num_threads),
@@ -40,9 +45,12 @@ GumbelSearch::GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int
       noise_(shape.batch * tree_.width(), 0.0f) {
   if (settings.gumbel_scale == 0.0f) return;
   for (std::size_t row = 0; row < shape.batch; ++row) {
-    PhiloxStream stream = keys_[row].Stream(Site::kGumbel, 0, 0);
-    for (std::size_t a = 0; a < shape.actions; ++a) {
-      noise_[row * tree_.width() + a] = settings.gumbel_scale * static_cast<float>(Gumbel(stream));
+    const std::span<float> noise{noise_.data() + row * tree_.width(), shape.actions};
+    if (settings.noise.empty()) {
+      DrawNoise(keys_[row], noise);
+      for (float& number : noise) number *= settings.gumbel_scale;
+    } else {
+      std::copy_n(settings.noise.data() + row * shape.actions, shape.actions, noise.begin());
     }
   }
 }

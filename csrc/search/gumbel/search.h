@@ -18,8 +18,12 @@ namespace rollout::search {
 struct GumbelSettings {
   QTransform qtransform{.kind = QTransform::Kind::kCompletedByMixValue};
   std::int32_t max_num_considered_actions = 16;
-  float gumbel_scale = 1.0f;  // 0: no noise, for perfect-information evaluation
+  float gumbel_scale = 1.0f;      // 0: no noise, for perfect-information evaluation
+  std::vector<float> noise = {};  // [B, A] scaled, in place of what is drawn; empty: it is drawn
 };
+
+// The standard Gumbel noise of a row's actions: where a search draws its own.
+void DrawNoise(const RowKey& key, std::span<float> noise);
 
 class GumbelSearch final : public RuleSearch<GumbelRule> {
  public:
