@@ -298,7 +298,11 @@ class Prior(Protocol[StateIn]):
     """A policy head."""
 
     def policy(self, state: StateIn) -> Tensor:
-        """Return logits [R, A] float32 (Gaussian mean and log deviation for continuous actions)."""
+        """Return logits [R, A] float32.
+
+        Of several choices their logits side by side; of numbers means, then log deviations; of both
+        at once (Hybrid) the choices first: [R, sum(nvec) + 2 D].
+        """
 
 
 @runtime_checkable

@@ -33,7 +33,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreePlan(Plan):
-    """What a tree search decided. A actions."""
+    """What a tree search decided. A actions, or as many candidates of each row.
+
+    Where the actions are numbers, path_actions is NaN after a path's end.
+    """
 
     action_weights: Tensor  # [B, A] float32, the planner's policy: a target for the model's
     prior: Tensor  # [B, A] float32, the model's policy before planning
@@ -41,6 +44,8 @@ class TreePlan(Plan):
     visit_counts: Tensor  # [B, A] float32
     search_tree: SearchTree
     mean_depth: float  # steps ahead that a simulation looked, on average
+    # [B, A, *action shape], what each column of the four above stands for; None: column a is a
+    actions: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,17 +12,29 @@ from torch.utils import _pytree as pytree
 
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import (
+    Box,
     Discrete,
     EventValue,
     Fused,
     Legal,
+    MultiDiscrete,
     Prior,
     Transition,
     Value,
     WorldModel,
 )
 from rollout.planning.goal import weigh
-from rollout.search import RecurrentOutput, Root, SearchTree
+from rollout.search import (
+    CandidateTree,
+    CategoricalSampler,
+    GaussianSampler,
+    HybridSampler,
+    RecurrentOutput,
+    Root,
+    Sampler,
+    SearchTree,
+    UniformSampler,
+)
 from rollout.search.executor import CannotCompileError, CompiledRecurrent
 
 
@@ -36,6 +48,10 @@ def compile_model(model: WorldModel[Any], discount: float) -> CompiledRecurrent:
             f"compile: expected a model in host memory, got one on {model.spec.device}; move it "
             "with .to('cpu'), or search without it"
         )
+    if not isinstance(model.spec.action, Discrete):
+        raise CannotCompileError(
+            f"compile: expected Discrete actions, got {model.spec.action}; search without it"
+        )
     if not isinstance(model, Fused):
         raise CannotCompileError(
             "compile: expected a model with `recurrent` (rollout.models.protocol.Fused), got "
@@ -47,6 +63,23 @@ def compile_model(model: WorldModel[Any], discount: float) -> CompiledRecurrent:
         return output._replace(discount=output.discount * discount), after
 
     return CompiledRecurrent(step, [model] if isinstance(model, nn.Module) else [])
+
+
+def sampler_for(model: WorldModel[Any], count: int) -> Sampler:
+    """Return what draws `count` candidates of a model's actions: by its policy, or evenly.
+
+    Policies of numbers are read as `rollout.models.protocol.Prior` gives them, in units of the
+    action and cut to its bounds.
+    """
+    action = model.spec.action
+    if isinstance(action, Discrete):
+        return CategoricalSampler(count)
+    nvec = () if isinstance(action, Box) else action.nvec
+    low = () if isinstance(action, MultiDiscrete) else action.low
+    high = () if isinstance(action, MultiDiscrete) else action.high
+    if not isinstance(model, Prior):
+        return UniformSampler(count, nvec, low, high)
+    return HybridSampler(count, nvec, low, high) if nvec else GaussianSampler(count, low, high)
 
 
 class Searchable:
@@ -64,9 +97,9 @@ class Searchable:
         discount: float,
         noise: CounterNoise,
     ) -> None:
-        assert isinstance(model.spec.action, Discrete)
         self.model, self.weights, self.discount, self.noise = model, weights, discount, noise
-        self.actions = model.spec.action.n
+        # a sampler of actions that are no list reads nothing where there is no policy
+        self.actions = model.spec.action.n if isinstance(model.spec.action, Discrete) else 0
         self.step: Callable[[Tensor, Any], tuple[Any, Any]]
         self.step = self._fused if isinstance(model, Fused) else self._plain
         # what a search calls, in the order of its arguments
@@ -99,25 +132,33 @@ class Searchable:
         return result
 
     def path(self, tree: SearchTree, first: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the actions of the line that a tree expects, and the reward of each, [B, D]."""
-        return tree.principal_path(first)
+        """Return the actions of the line that a tree expects, and the reward of each, [B, D].
+
+        first: [B] int64, the action that starts it; its column in a tree of candidates.
+        """
+        columns, rewards = tree.principal_path(first)
+        if isinstance(tree, CandidateTree):
+            return tree.actions_along(columns), rewards
+        return columns, rewards
 
     def path_events(self, state: Any, actions: Tensor) -> Tensor | None:
-        """Step along actions [B, D] and return the events expected, [B, D, *event_shape].
+        """Step along actions [B, D, ...] and return the events expected, [B, D, *event_shape].
 
-        They are 0 after a path's end, which is where its actions are -1. None without events.
+        They are 0 after a path's end, where its actions are -1 or NaN. None without events.
         """
         if not self.model.spec.events:
             return None
         start = perf_counter()
         actions = actions.to(self.model.spec.device)
+        alive = actions >= 0 if not actions.is_floating_point() else ~actions.isnan()
+        # after the end any legal action does: the first
+        actions = torch.where(alive, actions, actions[:, :1])
+        alive = alive.flatten(2).all(-1) if alive.dim() > 2 else alive
         events = []
         for depth in range(actions.shape[1]):
-            action = actions[:, depth]
-            state, transition = self.model.step(
-                state, action.clamp(min=0), self.noise.at(self.simulation + depth)
-            )
-            events.append(expected_events(transition, action >= 0))
+            noise = self.noise.at(self.simulation + depth)
+            state, transition = self.model.step(state, actions[:, depth], noise)
+            events.append(expected_events(transition, alive[:, depth]))
         self.seconds += perf_counter() - start
         return torch.stack(events, 1).cpu()
 

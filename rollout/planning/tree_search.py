@@ -1,8 +1,9 @@
-"""Plan by tree search in any world model with discrete actions."""
+"""Plan by tree search in any world model, whatever its actions are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal
 
@@ -15,11 +16,13 @@ from rollout.models.protocol import Chance, Discrete, WorldModel
 from rollout.planning.afterstates import SearchableAfterstates
 from rollout.planning.goal import GoalLike, goal_weights
 from rollout.planning.plan import TreePlan
-from rollout.planning.searchable import Searchable, compile_model
+from rollout.planning.searchable import Searchable, compile_model, sampler_for
 from rollout.search import (
     PolicyOutput,
+    Sampler,
     gumbel_muzero_policy,
     muzero_policy,
+    sampled_muzero_policy,
     stochastic_muzero_policy,
 )
 from rollout.search.executor import CannotCompileError, CompiledRecurrent
@@ -34,9 +37,11 @@ _ROW_MASK = (1 << 32) - 1
 class TreeSearch:
     """A planner that searches a tree of the model's futures, for B rows at once.
 
-    model: any `rollout.models` model with discrete actions. `recurrent` (Fused) is used where the
-        model has it; otherwise `step`, and `policy` and `value` if it has them: without a policy
-        all actions are equally likely, without a value a leaf is worth 0.
+    model: any `rollout.models` model. `recurrent` (Fused) is used where the model has it;
+        otherwise `step`, and `policy` and `value` if it has them: without a policy all actions are
+        equally likely, without a value a leaf is worth 0.
+        Discrete actions are searched whole, or the likeliest of them with top_k; others by
+        candidates drawn from the policy at every node, or evenly without one (Sampled MuZero).
     num_simulations: model calls a plan, and nodes a row.
     policy: "gumbel" (improves on the prior even with few simulations), "muzero" (PUCT), or
         "stochastic" (PUCT through afterstates and outcomes of chance; for models with
@@ -50,6 +55,9 @@ class TreeSearch:
         the network is small; see `rollout.search.compile_recurrent`. "auto" does where it can be
         had and tells in `not_compiled` why it could not; the first plan then takes seconds, unless
         the code is on disk from before. Continuations are read with the discount as it is now.
+    candidates: of a node, where actions are not Discrete. sampler: draws them in place of the usual
+        one, of any actions; see `rollout.search.GaussianSampler` and the others.
+    top_k: of Discrete actions, how many of the likeliest a node keeps; None for all.
     The rest are arguments of `rollout.search.gumbel_muzero_policy`, `muzero_policy` and
     `stochastic_muzero_policy`; a policy reads its own and ignores the others'.
 
@@ -77,11 +85,15 @@ class TreeSearch:
         seed: int = 0,
         paths: bool = True,
         compile: bool | Literal["auto"] = False,
+        candidates: int = 20,
+        sampler: Sampler | None = None,
+        top_k: int | None = None,
     ) -> None:
-        if not isinstance(model.spec.action, Discrete):
+        listed = isinstance(model.spec.action, Discrete) and sampler is None
+        if top_k is not None and not listed:
             raise ValueError(
-                f"model: expected Discrete actions, got {model.spec.action}; a tree needs a finite "
-                "set of them"
+                f"top_k: expected Discrete actions and no sampler, got {model.spec.action}; "
+                "candidates says how many a node has"
             )
         if policy not in ("gumbel", "muzero", "stochastic"):
             raise ValueError(f"policy: expected 'gumbel', 'muzero' or 'stochastic', got {policy!r}")
@@ -89,6 +101,11 @@ class TreeSearch:
             raise ValueError(
                 "policy: 'stochastic' needs a model with afterstate and resolve "
                 f"(rollout.models.Chance); {type(model).__name__} has none"
+            )
+        if policy == "stochastic" and (top_k is not None or not listed):
+            raise ValueError(
+                "policy: 'stochastic' searches all of a model's Discrete actions, without sampler "
+                f"or top_k; got {model.spec.action}"
             )
         if not 0.0 <= discount <= 1.0:
             raise ValueError(f"discount: expected a number in [0, 1], got {discount}")
@@ -131,6 +148,12 @@ class TreeSearch:
                 "pb_c_base": pb_c_base,
                 "temperature": temperature,
             }
+        if top_k is not None:
+            self._settings["top_k"] = top_k
+        if not listed:
+            self._settings |= {"sampler": sampler or sampler_for(model, candidates)}
+            rule: Literal["gumbel", "muzero"] = "gumbel" if policy == "gumbel" else "muzero"
+            self._search = partial(sampled_muzero_policy, policy=rule)
 
     @torch.no_grad()
     def plan(
@@ -147,8 +170,9 @@ class TreeSearch:
 
         state: the model's pytree, leaves [B, ...].
         num_simulations, goal: None for the planner's own.
-        invalid_actions: [B, A] bool, true where an action must not be taken now; None for what
-            the model's own rules forbid (`rollout.models.Legal`), if it knows them.
+        invalid_actions: [B, A] bool, true where an action must not be taken now (of several
+            choices [B, sum(nvec)], an option's column after another's); None for what the model's
+            own rules forbid (`rollout.models.Legal`), if it knows them.
         seed: an int, or one a row, as in `rollout.search.muzero_policy`; None for the next of the
             planner's own sequence.
         deadline_ms: milliseconds from now to answer within: no call of the model is begun that
@@ -186,14 +210,16 @@ class TreeSearch:
         )
         tree, device = output.search_tree, output.action.device
         summary = tree.summary()
-        path_actions, path_rewards = model.path(tree, output.action)
+        first = output.action if output.column is None else output.column
+        path_actions, path_rewards = model.path(tree, first)
         with_events = self.paths and deadline_ms is None
         path_events = model.path_events(state, path_actions) if with_events else None
+        prior = root.prior_logits.softmax(-1) if output.prior is None else output.prior
         return TreePlan(
             action=output.action,
             action_weights=output.action_weights,
             value=summary.value.to(device),
-            prior=root.prior_logits.softmax(-1),
+            prior=prior,
             q_values=summary.qvalues.to(device),
             visit_counts=summary.visit_counts.to(device),
             path_actions=path_actions,
@@ -201,6 +227,7 @@ class TreeSearch:
             path_events=path_events,
             search_tree=tree,
             mean_depth=tree.mean_depth,
+            actions=output.actions,
             model_seconds=model.seconds,
             seconds=perf_counter() - start,
         )
