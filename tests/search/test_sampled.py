@@ -1,11 +1,14 @@
 """Search among candidates: what it shares with a search over a list, and what is its own."""
 
+from functools import partial
+
 import pytest
 import torch
 from search_twin import TableModel
 
 import rollout.search as search
 from rollout.models.noise import CounterNoise
+from rollout.search import drive
 
 ACTIONS, ROWS, SIMULATIONS = 6, 11, 40
 POLICIES = ["muzero", "gumbel"]
@@ -338,3 +341,12 @@ def test_every_node_draws_its_own_candidates():
     )
     drawn = output.search_tree.actions
     assert len(drawn.unique()) == drawn.numel() == 2 * (SIMULATIONS + 1) * 5
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_device_path_gives_the_same(policy, monkeypatch):
+    """The path for states on a device, run in host memory: candidates stay with the states."""
+    theirs = plan(policy=policy)
+    monkeypatch.setattr(drive, "_drive_host", partial(drive._drive_device, edges=7))
+    for ours, expected in zip(trees(plan(policy=policy)), trees(theirs), strict=True):
+        assert torch.equal(ours, expected)
