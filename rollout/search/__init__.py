@@ -3,6 +3,15 @@
 from rollout.recurrent import RecurrentOutput
 from rollout.search.candidates import Candidates, CandidateTree
 from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
+from rollout.search.joint import (
+    JointPolicyOutput,
+    JointRecurrentFn,
+    JointRecurrentOutput,
+    JointRoot,
+    JointSettings,
+    joint_gumbel_muzero_policy,
+    joint_muzero_policy,
+)
 from rollout.search.open_loop import StepFn, open_loop_policy
 from rollout.search.policies import Limits, gumbel_muzero_policy, muzero_policy
 from rollout.search.prefix import PrefixState, ValuePrefix
@@ -52,6 +61,11 @@ __all__ = [
     "DecisionRecurrentFnOutput",
     "GaussianSampler",
     "HybridSampler",
+    "JointPolicyOutput",
+    "JointRecurrentFn",
+    "JointRecurrentOutput",
+    "JointRoot",
+    "JointSettings",
     "Limits",
     "PolicyOutput",
     "PrefixState",
@@ -73,6 +87,8 @@ __all__ = [
     "candidate_noise",
     "compile_recurrent",
     "gumbel_muzero_policy",
+    "joint_gumbel_muzero_policy",
+    "joint_muzero_policy",
     "muzero_policy",
     "open_loop_policy",
     "qtransform_by_min_max",
