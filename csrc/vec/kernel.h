@@ -264,25 +264,29 @@ class KernelOf final : public Kernel {
     std::byte* rows[kBlock];
     State* states[kBlock];
     const Action* acts[kBlock];
-    std::size_t index[kBlock];
+    std::size_t index[kBlock], ended_rows[kBlock];
     Outcome outcomes[kBlock];
 
     for (std::size_t start = begin; start < end; start += kBlock) {
       const std::size_t stop = std::min(start + kBlock, end);
       ClearExtras(out, start, stop);
 
-      // rows whose episode has ended need no step; gather the others
-      std::size_t live = 0;
+      // rows whose episode has ended need no step; part them from the others without a branch,
+      // since nobody can guess which they are
+      std::size_t live = 0, over = 0;
       for (std::size_t i = start; i < stop; ++i) {
         std::byte* const row = slab + i * row_bytes();
-        if (Header(row).ended()) {
-          PassEnded(row, mode, out, i);
-          continue;
-        }
+        const bool ended = Header(row).ended();
         rows[live] = row;
         states[live] = &StateOf(row);
         acts[live] = ActionOf(actions, i);
-        index[live++] = i;
+        index[live] = i;
+        live += !ended;
+        ended_rows[over] = i;
+        over += ended;
+      }
+      for (std::size_t k = 0; k < over; ++k) {
+        PassEnded(slab + ended_rows[k] * row_bytes(), mode, out, ended_rows[k]);
       }
 
       bool stepped = false;

@@ -4,6 +4,7 @@
 // drawn with replacement, with the rules of gymnasium 1.x.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -88,13 +89,13 @@ struct Blackjack {
     if (state.shown == 10) state.rng.Integer(0, 3);
   }
 
-  static Outcome Step(const Params& params, State& state, const Action* action, const StepKey&,
-                      const StepExtras&) {
-    if (*action == 1) {
-      state.player.Add(Draw(state));
-      const bool bust = state.player.sum() > kMost;
-      return {bust ? -1.0 : 0.0, bust};
-    }
+  static Outcome Hit(State& state) {
+    state.player.Add(Draw(state));
+    const bool bust = state.player.sum() > kMost;
+    return {bust ? -1.0 : 0.0, bust};
+  }
+
+  static Outcome Stick(const Params& params, State& state) {
     while (state.dealer.sum() < kDealerStands) state.dealer.Add(Draw(state));
     const std::int64_t mine = state.player.score(), theirs = state.dealer.score();
     double reward = static_cast<double>((mine > theirs) - (mine < theirs));
@@ -104,6 +105,32 @@ struct Blackjack {
       reward = 1.5;
     }
     return {reward, true};
+  }
+
+  static Outcome Step(const Params& params, State& state, const Action* action, const StepKey&,
+                      const StepExtras&) {
+    return *action == 1 ? Hit(state) : Stick(params, state);
+  }
+
+  // Those that hit before those that stick: nobody can guess what the next row does.
+  static void StepMany(const Params& params, State* const* states, const Action* const* actions,
+                       Outcome* outcomes, std::size_t n) {
+    constexpr std::size_t kBlock = 64;
+    for (std::size_t first = 0; first < n; first += kBlock) {
+      const std::size_t count = std::min(kBlock, n - first);
+      std::uint8_t order[kBlock];
+      std::size_t hits = 0, sticks = count;
+      for (std::size_t i = 0; i < count; ++i) {
+        const bool hit = *actions[first + i] == 1;
+        order[hit ? hits : sticks - 1] = static_cast<std::uint8_t>(i);
+        hits += hit;
+        sticks -= !hit;
+      }
+      for (std::size_t k = 0; k < count; ++k) {
+        const std::size_t i = first + order[k];
+        outcomes[i] = k < hits ? Hit(*states[i]) : Stick(params, *states[i]);
+      }
+    }
   }
 
   static void Observe(const Params&, const State& state, Obs* out) {
