@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import rollout
+from rollout import _native
 
 MODES = {
     "gymnasium vector": "vector_entry_point",
@@ -195,6 +196,7 @@ SMALL_WORLDS = [
     ("MountainCar-v0", {}, 20e6),
     ("MountainCarContinuous-v0", {}, 20e6),
     ("Pendulum-v1", {}, 15e6),
+    ("Pendulum-v1", {"precision": "fast"}, None),
     ("Acrobot-v1", {}, 4e6),
     ("FrozenLake-v1", {}, 30e6),
     ("CliffWalking-v1", {}, 30e6),
@@ -237,6 +239,42 @@ def test_small_worlds(
         benchmark(env._open().loop, tape)
     else:
         benchmark(stepper(env, calls, actions=actions[:, :num_envs]))
+    env.close()
+
+
+THREADED = [
+    ("CartPole-v1", {}),
+    ("CartPole-v1", {"precision": "fast"}),
+    ("Pendulum-v1", {}),
+    ("Acrobot-v1", {}),
+    ("Blackjack-v1", {}),
+    ("MinAtar-Breakout-v1", {}),
+    ("MiniGrid-DoorKey-8x8-v0", {}),
+    ("Kitchen-v0", {}),
+]
+
+
+@pytest.mark.info
+@pytest.mark.skipif(_native.hardware_threads() < 2, reason="there is one processor")
+@pytest.mark.parametrize("threads", [2, 1])
+@pytest.mark.parametrize(("id", "keywords"), THREADED)
+def test_two_threads(benchmark, id: str, keywords: dict, threads: int) -> None:
+    """Two threads beside one; two processes with half the rows each show what can be had."""
+    num_envs, calls = 1024, 100
+    env = rollout.make_vec(id, num_envs, num_threads=threads, **keywords)
+    env.action_space.seed(0)
+    actions = np.stack([env.action_space.sample() for _ in range(16)])
+    benchmark.extra_info.update(
+        pair=" ".join([id, *keywords.values()]) + ", n=1024, two threads",
+        role="ours" if threads == 2 else "floor",
+        name="one thread" if threads == 1 else "ours",
+        work=calls * num_envs,
+        unit="steps",
+    )
+    run = stepper(env, calls, actions=actions)
+    for _ in range(5):  # until the batch has measured whether threads pay
+        run()
+    benchmark(run)
     env.close()
 
 
