@@ -1,7 +1,8 @@
 """Planners: what to do next, by looking ahead in a world model."""
 
 from rollout.planning.goal import EventGoal, goal_weights
-from rollout.planning.plan import Plan, Planner, TrajectoryPlan, TreePlan
+from rollout.planning.joint_search import JointSearch
+from rollout.planning.plan import JointPlan, Plan, Planner, TrajectoryPlan, TreePlan
 from rollout.planning.presets import PRESETS, make_planner, tdmpc2_discount
 from rollout.planning.rules import Rejection
 from rollout.planning.trajectory import CEM, ICEM, MPPI, TDMPC, RandomShooting
@@ -14,6 +15,8 @@ __all__ = [
     "PRESETS",
     "TDMPC",
     "EventGoal",
+    "JointPlan",
+    "JointSearch",
     "Plan",
     "Planner",
     "RandomShooting",

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rollout.models.noise import CounterNoise
 from rollout.models.protocol import AfterstateValue, Chance, WorldModel
 from rollout.planning.searchable import Searchable, expected_events
 from rollout.search import (
@@ -26,14 +25,8 @@ class SearchableAfterstates(Searchable):
     belongs to: a network sees only some of the rows, in which a goal's weights must be found.
     """
 
-    def __init__(
-        self,
-        model: WorldModel[Any],
-        weights: Tensor | None,
-        discount: float,
-        noise: CounterNoise,
-    ) -> None:
-        super().__init__(model, weights, discount, noise)
+    def __init__(self, model: WorldModel[Any], *plan: Any) -> None:
+        super().__init__(model, *plan)
         assert isinstance(model, Chance)
         self.chance: Chance[Any] = model
         self.functions = (self.decide, self.resolve)
@@ -62,7 +55,7 @@ class SearchableAfterstates(Searchable):
         start = perf_counter()
         after, rows = after
         state, transition = self.chance.resolve(after, outcome)
-        weights = self._weights_of(rows)
+        weights = self.weights_of(rows)
         logits, value = self._predict(state, weights)
         reward, discount = self._pays(transition, weights)
         invalid = self.invalid(state)
@@ -97,8 +90,3 @@ class SearchableAfterstates(Searchable):
             events.append(expected_events(transition, outcome >= 0))
         self.seconds += perf_counter() - start
         return torch.stack(events, 1).cpu()
-
-    def _weights_of(self, rows: Tensor) -> Tensor | None:
-        if self.weights is None or self.weights.shape == self.model.spec.event_shape:
-            return self.weights
-        return self.weights[rows]

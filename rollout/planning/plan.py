@@ -49,6 +49,16 @@ class TreePlan(Plan):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JointPlan(Plan):
+    """What a search for a team decided. P players of at most A actions."""
+
+    action_weights: Tensor  # [B, P, A] float32, a player's given the choices of those before it
+    prior: Tensor  # [B, P, A] float32, the model's policies before planning
+    search_tree: SearchTree
+    mean_depth: float  # choices ahead that a simulation looked, on average; P make a step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrajectoryPlan(Plan):
     """What a trajectory optimiser decided, looking H steps ahead: D is H.
 

@@ -118,6 +118,12 @@ class Searchable:
         """Return the actions that the rules do not allow, [R, A] bool, if the model knows them."""
         return ~self.model.legal(state) if isinstance(self.model, Legal) else None
 
+    def weights_of(self, rows: Tensor) -> Tensor | None:
+        """Return the goal's weights for some of the plan's rows. rows: [R] int64."""
+        if self.weights is None or self.weights.shape == self.model.spec.event_shape:
+            return self.weights
+        return self.weights[rows]
+
     def use(self, compiled: CompiledRecurrent, state: Any) -> None:
         """Step by what `compile_model` made, for states like `state`."""
         weights = () if self.weights is None else (self.weights,)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from rollout.models.noise import CounterNoise
 from rollout.models.protocol import Chance, Discrete, WorldModel
 from rollout.planning.afterstates import SearchableAfterstates
 from rollout.planning.goal import GoalLike, goal_weights
 from rollout.planning.plan import TreePlan
 from rollout.planning.searchable import Searchable, compile_model, sampler_for
+from rollout.planning.seeds import Seeds, row_noise
 from rollout.search import (
     PolicyOutput,
     Sampler,
@@ -28,10 +28,6 @@ from rollout.search import (
 from rollout.search.executor import CannotCompileError, CompiledRecurrent
 from rollout.search.qtransform import QTransformLike, resolve
 from rollout.search.types import Seed
-
-_SEED_STEP = 0x9E3779B97F4A7C15  # odd, so that the seeds of a planner's plans are distinct
-_SEED_MASK = (1 << 64) - 1
-_ROW_MASK = (1 << 32) - 1
 
 
 class TreeSearch:
@@ -126,7 +122,7 @@ class TreeSearch:
                 self._compiled = compile_model(model, discount)
             except CannotCompileError as error:
                 self._do_without(error)
-        self._seed, self._plans = seed, 0
+        self._seeds = Seeds(seed)
         self._settings: dict[str, Any] = {"max_depth": max_depth, "num_threads": num_threads}
         if qtransform is not None:
             resolve(qtransform)  # a wrong one is an error here and not at the first plan
@@ -185,9 +181,10 @@ class TreeSearch:
         goal = self.goal if goal is None else goal
         weights = None if goal is None else goal_weights(goal, self.model.spec, rows)
         if seed is None:
-            seed = (self._seed + self._plans * _SEED_STEP) & _SEED_MASK
-            self._plans += 1
-        model = self._view(self.model, weights, self.discount, self._noise(seed, rows))
+            seed = self._seeds.next()
+        model = self._view(
+            self.model, weights, self.discount, row_noise(seed, rows, self.model.spec.device)
+        )
         if self._compiled is not None:
             try:
                 model.use(self._compiled, state)
@@ -237,11 +234,3 @@ class TreeSearch:
         if self._must_compile:
             raise error
         self._compiled, self.not_compiled = None, str(error)
-
-    def _noise(self, seed: Seed, rows: int) -> CounterNoise:
-        """Return the noise of a model that draws: the same for a row wherever it stands."""
-        device = self.model.spec.device
-        if isinstance(seed, int):
-            return CounterNoise(seed, rows, device=device)
-        ids = torch.as_tensor(seed, dtype=torch.int64) & _ROW_MASK
-        return CounterNoise(0, ids.to(device))
