@@ -3,6 +3,8 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -296,9 +298,19 @@ py::tuple Playouts(EnvBatch& self, const Bytes& rows, std::size_t times, std::ui
   const auto* const slab = reinterpret_cast<const std::byte*>(rows.data());
   double* const sums = returns.mutable_data();
   std::int32_t* const counts = steps.mutable_data();
-  {
-    const py::gil_scoped_release release;
-    self.batch.Playouts(slab, static_cast<std::size_t>(n), times, seed, max_steps, sums, counts);
+  // seconds of games are no longer than this without a look at whether the user wants to go on
+  constexpr std::chrono::milliseconds kPatience(20);
+  const std::size_t total = static_cast<std::size_t>(n) * times;
+  for (std::size_t begin = 0, part = 64; begin < total;) {
+    const std::size_t end = std::min(begin + part, total);
+    const auto start = std::chrono::steady_clock::now();
+    {
+      const py::gil_scoped_release release;
+      self.batch.Playouts(slab, times, begin, end, seed, max_steps, sums, counts);
+    }
+    if (std::chrono::steady_clock::now() - start < kPatience) part *= 2;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    begin = end;
   }
   return py::make_tuple(returns, steps);
 }

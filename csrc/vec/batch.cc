@@ -96,16 +96,17 @@ std::int64_t Batch::FirstIllegal(const std::byte* slab, std::size_t n, const voi
   return row == n ? -1 : static_cast<std::int64_t>(row);
 }
 
-void Batch::Playouts(const std::byte* slab, std::size_t n, std::size_t times, std::uint64_t seed,
-                     std::uint32_t max_steps, double* returns, std::int32_t* steps) {
+void Batch::Playouts(const std::byte* slab, std::size_t times, std::size_t begin, std::size_t end,
+                     std::uint64_t seed, std::uint32_t max_steps, double* returns,
+                     std::int32_t* steps) {
   const auto players = static_cast<std::size_t>(kernel_->spec().num_players);
   const std::size_t bytes = kernel_->row_bytes();
   // a playout is some tens of steps
   const std::size_t grain = std::max<std::size_t>(1, kernel_->grain() / 16);
-  pool_.ParallelFor(n * times, grain, [&](std::size_t begin, std::size_t end) {
+  pool_.ParallelFor(end - begin, grain, [&](std::size_t from, std::size_t to) {
     PlayoutSpace space(bytes, static_cast<std::size_t>(kernel_->spec().action_nvec[0]),
                        kernel_->signal_size());
-    for (std::size_t k = begin; k < end; ++k) {
+    for (std::size_t k = begin + from; k < begin + to; ++k) {
       std::memcpy(space.row(), slab + k / times * bytes, bytes);
       const std::uint64_t own = PlayoutSeed(seed, k / times, static_cast<std::uint32_t>(k % times));
       steps[k] = static_cast<std::int32_t>(

@@ -43,10 +43,10 @@ class Batch {
   // Whether the last step of n rows went to the threads.
   bool Threaded(std::size_t n) const { return step_gauge_.Threaded(n); }
 
-  // Plays `times` playouts from each of n rows of a slab, which stay as they are. returns:
-  // [n, times, num_players]; steps: [n, times]. Only where the kernel can.
-  void Playouts(const std::byte* slab, std::size_t n, std::size_t times, std::uint64_t seed,
-                std::uint32_t max_steps, double* returns, std::int32_t* steps);
+  // Plays playouts begin .. end of those that are `times` from each row of a slab, which stays as
+  // it is. returns: [rows, times, num_players]; steps: [rows, times]. Only where the kernel can.
+  void Playouts(const std::byte* slab, std::size_t times, std::size_t begin, std::size_t end,
+                std::uint64_t seed, std::uint32_t max_steps, double* returns, std::int32_t* steps);
 
   // Copies rows out of and into the batch, row index[k] being the k-th; bytes are packed.
   void Read(std::span<const std::int64_t> index, std::byte* to) const;

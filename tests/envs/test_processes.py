@@ -21,9 +21,9 @@ def until_interrupted(step: Callable[[], None]) -> int:
     """How often `step` was called before an interrupt came, 20 ms from now."""
     taken = 0
     alarm = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
-    alarm.start()
     limit = time.monotonic() + 30
     try:
+        alarm.start()  # on a busy machine it goes off before this returns
         while time.monotonic() < limit:
             step()
             taken += 1
@@ -63,6 +63,14 @@ def test_an_interrupt_while_waiting() -> None:
         if env.in_flight:
             env.recv()
     env.step(stay)
+
+
+def test_an_interrupt_ends_playouts_early() -> None:
+    env = make_vec("Go-v0", 16, num_threads=2)
+    env.reset(seed=0)
+    start = time.monotonic()
+    until_interrupted(lambda: env.playouts(n=100_000))  # minutes, to the end
+    assert time.monotonic() - start < 20
 
 
 def in_child(env: VectorEnv, actions: np.ndarray, pipe: object) -> None:
