@@ -104,7 +104,7 @@ class BoundSearch {
     }
     staged_.clear();
     if (!good) ThrowFault();
-    source_ = "recurrent_fn";
+    source_ = walk() == nullptr ? "recurrent_fn" : "step_fn";
     return search_->lanes();
   }
 
@@ -165,11 +165,10 @@ class BoundSearch {
 
   // How the next step of each lane of an open-loop search begins.
   void PathSteps(py::handle starts, py::handle noise) const {
-    const auto* const walk = dynamic_cast<const search::OpenLoopWalk*>(search_.get());
-    if (walk == nullptr) throw py::value_error("path_steps: no open-loop search");
+    if (walk() == nullptr) throw py::value_error("path_steps: no open-loop search");
     const TensorView to = ReadTensor(starts, "starts"), numbers = ReadTensor(noise, "noise");
-    walk->Lanes(reinterpret_cast<std::uint8_t*>(to.data), reinterpret_cast<float*>(numbers.data),
-                static_cast<std::size_t>(numbers.shape[1]));
+    walk()->Lanes(reinterpret_cast<std::uint8_t*>(to.data), reinterpret_cast<float*>(numbers.data),
+                  static_cast<std::size_t>(numbers.shape[1]));
   }
 
   void Act(py::handle action, py::handle weights) {
@@ -179,6 +178,11 @@ class BoundSearch {
   }
 
  private:
+  // The search as an open-loop one; null where it is another.
+  const search::OpenLoopWalk* walk() const {
+    return dynamic_cast<const search::OpenLoopWalk*>(search_.get());
+  }
+
   // The edges that a model tells of: a root has actions only.
   std::size_t StateEdges() const {
     return source_ == "root" ? search_->shape().actions : search_->tree().columns();

@@ -238,7 +238,7 @@ def test_only_what_the_sampled_state_allows_is_tried():
     assert sum(asked) == round(30 * 40 * tree.mean_depth)
     assert asked[0] == 30 > asked[-1]
     model.closed[:] = True
-    with pytest.raises(ValueError, match="recurrent_fn: invalid_actions: row 0 allows no action"):
+    with pytest.raises(ValueError, match="step_fn: invalid_actions: row 0 allows no action"):
         search.open_loop_policy(model.root(30), model.step_fn, 40)
 
 
@@ -318,7 +318,7 @@ def test_errors_name_the_argument():
         output.reward[1] = np.nan
         return output, state
 
-    with pytest.raises(ValueError, match="reward: row 1 is not finite"):
+    with pytest.raises(ValueError, match="step_fn: reward: row 1 is not finite"):
         search.open_loop_policy(root, breaks, 3)
 
     def grows(action, state, noise):
