@@ -2,7 +2,7 @@
 //
 //   score(c) = P(c) / (n(c) + 1), ties to the lowest
 //
-// Deterministic: visits follow the chances as closely as whole numbers can (Webster's method of
+// Deterministic: visits follow the chances as closely as whole numbers can (D'Hondt's method of
 // apportionment), so a mean over few of them is nearer to the expectation than one over draws.
 // Source: Antonoglou et al. 2022, "Planning in stochastic environments with a learned model",
 // appendix A; mctx (Apache-2.0). O(C).

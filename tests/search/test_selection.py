@@ -1,10 +1,12 @@
 """Selection rules of the user's: PUCT again, UCB1, C functions, and what is refused."""
 
 import ctypes
+import gc
 import math
 import shutil
 import subprocess
 import sys
+import weakref
 
 import cffi
 import numpy as np
@@ -239,6 +241,21 @@ def test_functions_of_ctypes_and_cffi_give_the_same_trees():
     ]
     assert_same_tree(trees[1], trees[0])
     assert_same_tree(trees[2], trees[0])
+
+
+def test_a_search_keeps_a_rules_code_and_lets_go_of_it():
+    model = TableModel(3)
+    function = SIGNATURE(lambda *arguments: None)
+    alive = weakref.ref(function)
+    output = search.muzero_policy(
+        model.root(2), model.recurrent, 3, root_selection=search.selection_rule(function)
+    )
+    del function
+    gc.collect()
+    assert alive() is not None
+    del output
+    gc.collect()
+    assert alive() is None
 
 
 C_SOURCE = """

@@ -9,11 +9,11 @@
 //
 // With d(a) = (max q - q(a)) / lambda, pi_bar(a) = pi(a) / (x + d(a)) for the x in (0, 1] at which
 // the sum S is 1: no difference of near numbers, whatever lambda. 1 / S is increasing and concave
-// in x, so Newton's steps from the left come ever closer and never pass it; 3 to 6 do, and
-// bisection would take 24.
+// in x, so Newton's steps from the left come ever closer and never pass it. 3 to 8 do for
+// priors and Q drawn at random, of 4 to 362 actions; bisection would take 24.
 //
 // Reads one node; thread-safe; O(A) a step. Source: Grill et al. 2020, "Monte-Carlo tree search as
-// regularized policy optimization", equations 7 to 9 and appendix B.
+// regularized policy optimization", section 3.
 #pragma once
 
 #include <cstddef>
