@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rollout.conformance import Item, Report
+from rollout.models._chance_check import chance
 from rollout.models._trial import (
     HORIZON,
     ROWS,
@@ -370,5 +371,6 @@ _QUESTIONS: tuple[Callable[[Trial], str | None], ...] = (
     _roll,
     _follow,
     _recurrent,
+    chance,
     _no_host_sync,
 )

@@ -450,7 +450,7 @@ def test_good_models_pass(model):
 
 def test_the_report_is_a_table():
     lines = str(check(HashModel(3))).splitlines()
-    assert lines[0] == "HashModel: 0 of 16 failed"
+    assert lines[0] == "HashModel: 0 of 17 failed"
     assert "    ok  row order" in lines
     assert "     -  roll                the model has no roll" in lines
 
