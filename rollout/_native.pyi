@@ -491,6 +491,8 @@ class Search:
         early_stop: bool = False,
         budgets: list[int] = [],
         outcomes: int = 0,
+        disagreement_bonus: float = 0.0,
+        disagreement_penalty: float = 0.0,
     ) -> None:
         """Allocate the trees of B rows.
 
@@ -500,7 +502,8 @@ class Search:
         signs: discounts change sign where the mover changes. zero_discount_ends: descents stop at
         a discount of 0. early_stop: rows stop where their action can change no more. budgets: [B]
         simulations of each row, [] for the same of all. outcomes: C, the most of a node that awaits
-        an outcome of chance, 0 where none does.
+        an outcome of chance, 0 where none does. disagreement_bonus: what selection adds to Q for a
+        unit of doubt. disagreement_penalty: what a reward loses for a unit of spread.
         """
 
     def begin(
@@ -532,13 +535,27 @@ class Search:
         done: Tensor | None = None,
         to_play: Tensor | None = None,
         chance: Tensor | None = None,
+        forbidden: Tensor | None = None,
+        spread: Tensor | None = None,
     ) -> int:
         """Back up the L evaluated leaves, choose the next, and return how many there are.
 
         reward, discount, value: [L] float32, reward and value [L, P] of P players. prior_logits:
         [L, F] float32, F = max(A, C). states: tensors [L, ...] like the roots'. invalid: [L, F]
         bool. done: [L] bool. to_play: [L] int64. chance: [L] bool, where the new state awaits an
-        outcome. Raises ValueError naming the head and the row of what is wrong.
+        outcome. forbidden: [L] bool, or float32: how far a step is over its limit. spread: [L]
+        float32, how far off a step may be. Raises ValueError naming the head and the row of what is
+        wrong.
+        """
+
+    def feasible(self) -> NDArray[np.bool_]:
+        """Whether each row has an action left at its root, [B]."""
+
+    def closings(self, row: int) -> list[tuple[list[int], int, float, float, int, float]]:
+        """Return the edges of a row that were closed, in order of time.
+
+        Of each: the actions from the root, the slot of its end, how far it is over its limit (0
+        where all after it was closed), the return of the path, the visits it had, and its logit.
         """
 
     def arena(self, kind: int) -> NDArray[np.uint8]:
@@ -566,18 +583,19 @@ class Search:
     def field(self, name: str) -> NDArray[Any]:
         """Return one of mctx's tree arrays, or chance_nodes: [B, N] or [B, N, F]."""
 
-    def summary(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return the roots' visit counts [B, A], values [B] and Q [B, A]."""
+    def summary(self) -> tuple[NDArray[np.float32], ...]:
+        """Return the roots' visits [B, A], values [B], Q [B, A], raw and mixed values [B]."""
 
     def noise(self) -> NDArray[np.float32] | None:
         """Return the Gumbel noise of the roots, [B, A], or None for a search without."""
 
     def principal_path(
         self, first: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]]:
         """Return the most visited path that starts with first [B]: [B, D], -1 after its end.
 
-        And the reward of each of its steps, [B, D], 0 after its end.
+        And the reward of each of its steps, [B, D], 0 after its end, and the slot of the node that
+        it leads to, [B, D], -1 after its end.
         """
 
     @property

@@ -27,3 +27,9 @@ class RecurrentOutput(NamedTuple):
     to_play: Tensor | None = None  # [L] int64, the player who moves in the new state
     # [L] bool, true where the new state awaits an outcome of chance: its logits are over outcomes
     chance: Tensor | None = None
+    # [L] bool, true where the step must not be taken: its edge is closed; or float32, how far the
+    # step is over a limit, at most 0 where it may be taken
+    forbidden: Tensor | None = None
+    # [L] float32, the standard deviation of what the model does not know of the step: of its reward
+    # and of the new state's value, in their units; see disagreement_bonus and disagreement_penalty
+    spread: Tensor | None = None

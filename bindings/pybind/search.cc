@@ -57,6 +57,10 @@ const char* HeadName(Head head) {
       return "invalid_actions";
     case Head::kScore:
       return "score";
+    case Head::kExcess:
+      return "forbidden";
+    case Head::kSpread:
+      return "spread";
   }
   return "";
 }
@@ -110,7 +114,8 @@ class BoundSearch {
 
   std::size_t Advance(py::handle reward, py::handle discount, py::handle prior_logits,
                       py::handle value, const py::tuple& states, py::handle invalid,
-                      py::handle done, py::handle to_play, py::handle chance) {
+                      py::handle done, py::handle to_play, py::handle chance, py::handle forbidden,
+                      py::handle spread) {
     if (search_->done()) throw py::value_error("advance: all simulations are done");
     Outputs outputs;
     outputs.reward = ReadHead(reward, Head::kReward);
@@ -121,6 +126,8 @@ class BoundSearch {
     outputs.done = ReadFlags(done, "done", 1);
     outputs.mover = ReadMover(to_play);
     outputs.chance = ReadChance(chance);
+    outputs.excess = ReadExcess(forbidden);
+    outputs.spread = ReadSpread(spread);
     ReadStates(states);
     bool good = false;
     {
@@ -174,7 +181,33 @@ class BoundSearch {
   void Act(py::handle action, py::handle weights) {
     const TensorView to = ReadTensor(action, "action"), share = ReadTensor(weights, "weights");
     const py::gil_scoped_release release;
-    search_->Act(reinterpret_cast<std::int64_t*>(to.data), reinterpret_cast<float*>(share.data));
+    search_->Decide(reinterpret_cast<std::int64_t*>(to.data), reinterpret_cast<float*>(share.data));
+  }
+
+  // Whether each row has an action left, [B].
+  py::array_t<bool> Feasible() const {
+    py::array_t<bool> out(static_cast<py::ssize_t>(search_->shape().batch));
+    for (std::size_t row = 0; row < search_->shape().batch; ++row)
+      out.mutable_data()[row] = search_->feasible(row);
+    return out;
+  }
+
+  // (actions from the root, slot, excess, worth, visits, logit) of each edge closed in a row.
+  py::list Closings(std::size_t row) const {
+    const Tree& tree = search_->tree();
+    py::list out;
+    for (const search::Closing& closing : search_->closings(row)) {
+      std::vector<std::int32_t> path{closing.action};
+      for (std::int32_t slot = closing.parent; slot != search::kRoot;) {
+        const search::NodeHead& head = tree.Head(row, slot);
+        path.push_back(tree.EntryAction(row, head));
+        slot = head.parent;
+      }
+      std::ranges::reverse(path);
+      out.append(py::make_tuple(path, closing.slot, closing.excess, closing.worth, closing.visits,
+                                closing.logit));
+    }
+    return out;
   }
 
  private:
@@ -251,6 +284,34 @@ class BoundSearch {
       }
     }
     return mover;
+  }
+
+  // A bool tensor [L], or a float32 one of what each step is over its limit; null for None.
+  const float* ReadExcess(py::handle tensor) {
+    if (tensor.is_none()) return nullptr;
+    const TensorView view = ReadTensor(tensor, "forbidden");
+    if (view.IsFloat32()) {
+      return reinterpret_cast<const float*>(ReadExtra(tensor, "forbidden", 1, 4, "float32"));
+    }
+    const std::uint8_t* const flags = ReadFlags(tensor, "forbidden", 1);
+    auto& copy = staged_.emplace_back(search_->lanes() * sizeof(float));
+    auto* const excess = reinterpret_cast<float*>(copy.data());
+    std::copy_n(flags, search_->lanes(), excess);
+    return excess;
+  }
+
+  const float* ReadSpread(py::handle tensor) {
+    const Shape& shape = search_->shape();
+    if (!tensor.is_none()) {
+      const std::byte* const at = ReadExtra(tensor, "spread", 1, 4, "float32");
+      return reinterpret_cast<const float*>(at);
+    }
+    if (shape.disagreement_bonus != 0.0f || shape.disagreement_penalty != 0.0f) {
+      throw py::value_error(source_ +
+                            ": spread: expected float32 [B], got None; a disagreement_bonus or a "
+                            "disagreement_penalty needs it, so give it or leave them at 0");
+    }
+    return nullptr;
   }
 
   const std::byte* ReadExtra(py::handle tensor, const char* name, std::size_t columns,
@@ -343,6 +404,7 @@ class BoundSearch {
               ": the rule gave an allowed action a score that is NaN, or raised, at simulation " +
               std::to_string(search_->simulation());
     }
+    if (fault.head == Head::kSpread) where += ", or is below 0";
     if (fault.head == Head::kPriorLogits) {
       where += "; to rule an action out give it a large negative logit such as -1e9";
     }
@@ -485,21 +547,25 @@ py::array Field(const Search& from, const std::string& name) {
   throw py::attribute_error("a search tree has no array " + name);
 }
 
-// The root's visit counts [B, A], value [B] and Q [B, A]; Q is 0 where nothing was visited.
+// The root's visit counts [B, A], value [B], Q [B, A], raw value [B] and mixed value [B]; Q is 0
+// where nothing was visited.
 py::tuple Summary(const Tree& tree) {
   py::array_t<float> visits({tree.batch(), tree.actions()}), q({tree.batch(), tree.actions()});
-  py::array_t<float> value(static_cast<py::ssize_t>(tree.batch()));
+  const auto rows = static_cast<py::ssize_t>(tree.batch());
+  py::array_t<float> value(rows), raw(rows), mixed(rows);
   std::vector<std::byte> scratch(search::Node::EdgeBytes(tree.width()));
   for (std::size_t row = 0; row < tree.batch(); ++row) {
     const search::Node node = tree.Read(row, search::kRoot, scratch.data());
     value.mutable_data()[row] = node.head().value;
+    raw.mutable_data()[row] = node.head().raw_value;
+    mixed.mutable_data()[row] = search::MixedValue(node);
     for (std::size_t a = 0; a < tree.actions(); ++a) {
       const std::size_t at = row * tree.actions() + a;
       visits.mutable_data()[at] = static_cast<float>(node.visits()[a]);
       q.mutable_data()[at] = node.visits()[a] > 0 ? node.q()[a] : 0.0f;
     }
   }
-  return py::make_tuple(visits, value, q);
+  return py::make_tuple(visits, value, q, raw, mixed);
 }
 
 py::object Noise(const Search& from) {
@@ -519,10 +585,11 @@ py::tuple PrincipalPath(const Search& from, const Actions& first) {
   const auto length = static_cast<std::size_t>(shape.max_depth);
   py::array_t<std::int64_t> actions({shape.batch, length});
   py::array_t<float> rewards({shape.batch, length});
-  const std::int32_t longest =
-      from.PrincipalPath(first.data(), actions.mutable_data(), rewards.mutable_data());
+  py::array_t<std::int32_t> slots({shape.batch, length});
+  const std::int32_t longest = from.PrincipalPath(first.data(), actions.mutable_data(),
+                                                  rewards.mutable_data(), slots.mutable_data());
   const auto cut = py::make_tuple(py::ellipsis(), py::slice(0, longest, 1));
-  return py::make_tuple(actions[cut], rewards[cut]);
+  return py::make_tuple(actions[cut], rewards[cut], slots[cut]);
 }
 
 }  // namespace
@@ -620,7 +687,7 @@ void BindSearch(py::module_& m) {
                        std::int32_t simulations, std::int32_t max_depth, int num_threads,
                        std::int32_t wave, std::size_t players, bool signs, bool zero_discount_ends,
                        bool early_stop, const std::vector<std::int32_t>& budgets,
-                       std::size_t outcomes) {
+                       std::size_t outcomes, float disagreement_bonus, float disagreement_penalty) {
              Shape shape{batch, actions, simulations, std::min(max_depth, simulations)};
              shape.wave = std::min(wave, simulations);
              shape.players = players;
@@ -629,6 +696,8 @@ void BindSearch(py::module_& m) {
              shape.early_stop = early_stop;
              shape.budgets = budgets;
              shape.outcomes = outcomes;
+             shape.disagreement_bonus = disagreement_bonus;
+             shape.disagreement_penalty = disagreement_penalty;
              if (num_threads == 0) num_threads = HardwareThreads();
              const std::vector<RowKey> keys = Keys(seed, batch);
              return std::make_unique<BoundSearch>(std::visit(
@@ -640,14 +709,18 @@ void BindSearch(py::module_& m) {
            arg("rule"), arg("seed"), kw_only(), arg("batch"), arg("actions"), arg("simulations"),
            arg("max_depth"), arg("num_threads"), arg("wave") = 1, arg("players") = 1,
            arg("signs") = false, arg("zero_discount_ends") = false, arg("early_stop") = false,
-           arg("budgets") = std::vector<std::int32_t>(), arg("outcomes") = 0)
+           arg("budgets") = std::vector<std::int32_t>(), arg("outcomes") = 0,
+           arg("disagreement_bonus") = 0.0f, arg("disagreement_penalty") = 0.0f)
       .def("begin", &BoundSearch::Begin, arg("prior_logits"), arg("value"), arg("invalid"),
            arg("states"), arg("action"), arg("batches"), arg("to_play") = py::none(),
            "Take the roots and choose the first leaves.")
       .def("advance", &BoundSearch::Advance, arg("reward"), arg("discount"), arg("prior_logits"),
            arg("value"), arg("states"), arg("invalid") = py::none(), arg("done") = py::none(),
-           arg("to_play") = py::none(), arg("chance") = py::none(),
-           "Back up the evaluated leaves and choose the next.")
+           arg("to_play") = py::none(), arg("chance") = py::none(), arg("forbidden") = py::none(),
+           arg("spread") = py::none(), "Back up the evaluated leaves and choose the next.")
+      .def("feasible", &BoundSearch::Feasible, "Whether each row has an action left.")
+      .def("closings", &BoundSearch::Closings, arg("row"),
+           "The edges of a row that were closed, in order of time.")
       .def("lane_rows", &BoundSearch::LaneRows, "The row of each leaf that is out.")
       .def("path_steps", &BoundSearch::PathSteps, arg("starts"), arg("noise"),
            "Write what the next step of each lane of an open-loop search begins with.")
@@ -662,7 +735,7 @@ void BindSearch(py::module_& m) {
           arg("name"), "One of mctx's tree arrays.")
       .def(
           "summary", [](const BoundSearch& s) { return Summary(s.get().tree()); },
-          "The roots' visit counts, values and Q.")
+          "The roots' visit counts, values, Q, raw values and mixed values.")
       .def(
           "noise", [](const BoundSearch& s) { return Noise(s.get()); },
           "The Gumbel noise of the roots, or None.")
@@ -670,7 +743,7 @@ void BindSearch(py::module_& m) {
           "principal_path",
           [](const BoundSearch& s, const Actions& first) { return PrincipalPath(s.get(), first); },
           arg("first"),
-          "The most visited path that starts with the given actions, and its rewards.")
+          "The most visited path that starts with the given actions, its rewards and slots.")
       .def_property_readonly(
           "mean_depth", [](const BoundSearch& s) { return s.get().mean_depth(); },
           "Mean edges from the root to a leaf.")

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "search/disagreement.h"
 #include "search/edges.h"
 #include "search/lanes.h"
 #include "search/tree.h"
@@ -60,6 +61,7 @@ struct Trail {
   float* squares;     // [W] sums of squared returns of the root's actions, or null
   float* players;     // [N, 2, P] mean values and then rewards, of several players, or null
   std::size_t count;  // P
+  Doubt* doubts;      // [N] what the model does not know, or null
 
   ROLLOUT_INLINE NodeHead& Head(std::int32_t slot) const {
     return *reinterpret_cast<NodeHead*>(row + static_cast<std::size_t>(slot) * Node::Bytes(width));
@@ -69,6 +71,19 @@ struct Trail {
   }
   float* Rewards(std::int32_t slot) const { return Values(slot) + count; }
 };
+
+// Adds what the model does not know of the path to all nodes above its last. Goes before Backup,
+// which counts the visit.
+ROLLOUT_INLINE void BackUpDoubt(const Trail& t) {
+  float sum = 0.0f;
+  for (std::int32_t d = t.depth; d-- > 0;) {
+    const std::int32_t child = t.path[d + 1];
+    sum = t.doubts[child].own + std::abs(t.Head(child).discount) * sum;
+    float& mean = t.doubts[t.path[d]].below;
+    const float visits = static_cast<float>(t.Head(t.path[d]).visits);
+    mean = (mean * visits + sum) / (visits + 1.0f);
+  }
+}
 
 // Counts a visit of the edge into `child`, and stores its Q.
 template <bool kWide>

@@ -13,9 +13,9 @@
 
 namespace rollout::search {
 
-// Derives the prior, the softmax of the logits, and marks every action unvisited.
+// Derives the prior: the softmax of the logits.
 // count: the node's edges; lanes past them are no actions.
-ROLLOUT_INLINE void OpenEdges(const Node& node, std::size_t count) {
+ROLLOUT_INLINE void DerivePrior(const Node& node, std::size_t count) {
   const std::size_t vectors = node.width / kLanes;
   F8 highest = Load(node.logits());
   for (std::size_t i = 1; i < vectors; ++i)
@@ -27,8 +27,6 @@ ROLLOUT_INLINE void OpenEdges(const Node& node, std::size_t count) {
     const F8 weight = Exp(Load(node.logits() + at) - top);
     sum += weight;
     Store(node.prior() + at, weight);
-    Store(node.visits() + at, Fill(0));
-    Store(node.child() + at, Fill(kNone));
   }
   const F8 total = SumAcross(sum);
   const I8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -38,6 +36,15 @@ ROLLOUT_INLINE void OpenEdges(const Node& node, std::size_t count) {
     const I8 past = lane + static_cast<std::int32_t>(at) >= static_cast<std::int32_t>(count);
     const F8 barred = Select(past, Fill(kPast), Fill(kForbidden));
     Store(node.prior() + at, Select(allowed, Load(node.prior() + at) / total, barred));
+  }
+}
+
+// Derives the prior and marks every action unvisited.
+ROLLOUT_INLINE void OpenEdges(const Node& node, std::size_t count) {
+  DerivePrior(node, count);
+  for (std::size_t at = 0; at < node.width; at += kLanes) {
+    Store(node.visits() + at, Fill(0));
+    Store(node.child() + at, Fill(kNone));
   }
 }
 
@@ -114,6 +121,13 @@ inline void VisitVirtually(std::byte* edges, std::int32_t& used, std::size_t wid
     if (node.visits()[action] == 0) node.q()[action] = head.value;
     node.visits()[action] += by;
   }
+}
+
+inline std::int32_t Tree::EntryAction(std::size_t row, const NodeHead& head) const {
+  const NodeHead& above = Head(row, head.parent);
+  std::byte* const edges = Edges(row, width_);
+  return static_cast<std::int32_t>(wide() ? ActionOf<true>(edges, above, head)
+                                          : ActionOf<false>(edges, above, head));
 }
 
 inline Node Tree::Read(std::size_t row, std::int32_t slot, std::byte* scratch) const {

@@ -52,6 +52,7 @@ ROLLOUT_INLINE F8 ToFloat(const I8& x) { return __builtin_convertvector(x, F8); 
 ROLLOUT_INLINE F8 Select(const I8& mask, const F8& yes, const F8& no) { return mask ? yes : no; }
 ROLLOUT_INLINE F8 Min(const F8& a, const F8& b) { return a < b ? a : b; }
 ROLLOUT_INLINE F8 Max(const F8& a, const F8& b) { return a > b ? a : b; }
+ROLLOUT_INLINE I8 Min(const I8& a, const I8& b) { return a < b ? a : b; }
 ROLLOUT_INLINE I8 Max(const I8& a, const I8& b) { return a > b ? a : b; }
 
 // Reductions fold halves, then quarters, then neighbours, and give the result in all lanes.
@@ -65,6 +66,7 @@ ROLLOUT_INLINE F8 Add(const F8& a, const F8& b) { return a + b; }
 ROLLOUT_INLINE I8 Or(const I8& a, const I8& b) { return a | b; }
 ROLLOUT_FOLD(MinAcross, F8, Min)
 ROLLOUT_FOLD(MaxAcross, F8, Max)
+ROLLOUT_FOLD(MinAcross, I8, Min)
 ROLLOUT_FOLD(MaxAcross, I8, Max)
 ROLLOUT_FOLD(SumAcross, F8, Add)
 ROLLOUT_FOLD(OrAcross, I8, Or)

@@ -60,6 +60,22 @@ ROLLOUT_INLINE void ScaleByMinMax(const QTransform& t, const Node& node, F8* out
   }
 }
 
+// What CompleteByMixValue gives an unvisited action: the mean, over the evaluation and the visits,
+// of the model's value and the visited actions' prior-weighted Q.
+inline float MixedValue(const Node& node) {
+  const NodeHead& head = node.head();
+  float mass = 0.0f, weighted = 0.0f;
+  for (std::size_t a = 0; a < node.width; ++a) {
+    if (node.visits()[a] == 0) continue;
+    const float prior = node.prior()[a] > kTiny ? node.prior()[a] : kTiny;
+    mass += prior;
+    weighted += prior * node.q()[a];
+  }
+  if (mass == 0.0f) return head.raw_value;
+  const auto total = static_cast<float>(node.edge_visits());
+  return (head.raw_value + total * (weighted / mass)) / (total + 1.0f);
+}
+
 // Unvisited actions count as the mean, over the evaluation and the visits, of the model's value and
 // the visited actions' prior-weighted Q.
 ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, F8* out) {

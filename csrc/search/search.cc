@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "core/thread_pool.h"
 #include "search/backup.h"
@@ -52,6 +53,8 @@ Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads
     first_lane_[row] = row;
   }
   if (shape.players > 1) players_.resize(shape.batch * tree_.capacity() * 2 * shape.players);
+  if (shape.disagreement_bonus != 0.0f)
+    doubts_.resize(shape.batch * tree_.capacity(), {0.0f, 0.0f});
 }
 
 Search::~Search() = default;
@@ -89,6 +92,10 @@ bool Search::Begin(const Outputs& root, std::span<const States> states, std::int
 }
 
 bool Search::Advance(const Outputs& outputs, std::span<const States> states) {
+  if (outputs.excess != nullptr && closings_.empty()) {
+    closings_.resize(shape_.batch);
+    plain_ = false;  // rows may be left with nothing to try
+  }
   return Run(&outputs, states);
 }
 
@@ -130,7 +137,8 @@ void Search::Layout() {
     const auto row = static_cast<std::size_t>(active);
     const std::int32_t budget = shape_.budgets.empty() ? shape_.simulations : shape_.budgets[row];
     const std::int32_t left = budget - spent_[row];
-    if (left <= 0 || (shape_.early_stop && spent_[row] > 0 && Settled(row, left))) {
+    const bool settled = shape_.early_stop && !closes() && spent_[row] > 0 && Settled(row, left);
+    if (left <= 0 || settled || !feasible(row)) {
       out_[row] = 0;
       return true;
     }
@@ -172,6 +180,31 @@ void Search::Report(std::size_t row, Head head) {
   }
 }
 
+bool Search::feasible(std::size_t row) const {
+  if (closings(row).empty()) return true;
+  auto* const root = reinterpret_cast<std::byte*>(&tree_.Head(row, kRoot));
+  return !AllClosed({root, nullptr, tree_.width()});
+}
+
+void Search::Decide(std::int64_t* action, float* weights) {
+  Act(action, weights);
+  for (std::size_t row = 0; row < shape_.batch; ++row, weights += shape_.actions) {
+    if (feasible(row)) continue;
+    std::map<std::int32_t, std::pair<float, float>>
+        best;  // by action: minus its least excess, logit
+    for (const Closing& closing : closings(row)) {
+      const auto found = best.try_emplace(closing.first, -kInfinity, -kInfinity).first;
+      if (closing.excess > 0.0f)
+        found->second.first = std::max(found->second.first, -closing.excess);
+      if (closing.parent == kRoot) found->second.second = closing.logit;
+    }
+    const auto least = std::ranges::max_element(best, {}, [](const auto& x) { return x.second; });
+    action[row] = least->first;
+    std::fill_n(weights, shape_.actions, 0.0f);
+    weights[action[row]] = 1.0f;
+  }
+}
+
 double Search::mean_depth() const {
   double sum = 0.0, leaves = 0.0;
   for (std::size_t row = 0; row < shape_.batch; ++row) {
@@ -181,14 +214,15 @@ double Search::mean_depth() const {
   return sum / std::max(leaves, 1.0);
 }
 
-std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* actions,
-                                   float* rewards) const {
+std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* actions, float* rewards,
+                                   std::int32_t* slots) const {
   const auto length = static_cast<std::size_t>(shape_.max_depth);
   std::fill_n(actions, shape_.batch * length, std::int64_t{kNone});
   std::fill_n(rewards, shape_.batch * length, 0.0f);
+  std::fill_n(slots, shape_.batch * length, kNone);
   std::size_t longest = 1;
   std::vector<std::byte> scratch(Node::EdgeBytes(tree_.width()));
-  for (std::size_t row = 0; row < shape_.batch; ++row, actions += length, rewards += length) {
+  for (std::size_t row = 0; row < shape_.batch; ++row) {
     std::int32_t slot = kRoot;
     actions[0] = first[row];
     for (std::size_t depth = 0; depth < length; ++depth) {
@@ -201,8 +235,12 @@ std::int32_t Search::PrincipalPath(const std::int64_t* first, std::int64_t* acti
       if (slot == kNone) break;
       actions[depth] = action;
       rewards[depth] = tree_.Head(row, slot).reward;
+      slots[depth] = slot;
       longest = std::max(longest, depth + 1);
     }
+    actions += length;
+    rewards += length;
+    slots += length;
   }
   return static_cast<std::int32_t>(longest);
 }

@@ -28,6 +28,7 @@
 #include "core/simd.h"
 #include "core/slab.h"
 #include "search/backup.h"
+#include "search/close.h"
 #include "search/random.h"
 #include "search/tree.h"
 
@@ -44,6 +45,8 @@ struct Shape {
   bool early_stop = false;                 // rows stop where their choice can change no more
   std::vector<std::int32_t> budgets = {};  // [B] simulations of each row; empty: all the same
   std::size_t outcomes = 0;                // most of a chance node; 0: there are none
+  float disagreement_bonus = 0.0f;         // what selection adds to Q for a unit of doubt
+  float disagreement_penalty = 0.0f;       // what a step's reward loses for a unit of its spread
 };
 
 // A float32 array of the caller's, one row a batch row; the row itself is contiguous.
@@ -60,13 +63,17 @@ struct Rows {
 // prior_logits [L, F], F = max(A, C). And, where it says so (else null): invalid [L, F], nonzero
 // where an action is not allowed in the new state; done [L], nonzero where nothing comes after it;
 // mover [L], whose turn it is; chance [L], nonzero where the new state awaits an outcome of chance,
-// so that its logits are over C outcomes and not over A actions.
+// so that its logits are over C outcomes and not over A actions; excess [L], by how much the step
+// is over a limit: above 0 it must not be taken, and its edge is closed (see close.h); spread [L],
+// how far off the step may be (see disagreement.h).
 struct Outputs {
   Rows reward, discount, prior_logits, value;
   const std::uint8_t* invalid = nullptr;
   const std::uint8_t* done = nullptr;
   const std::int64_t* mover = nullptr;
   const std::uint8_t* chance = nullptr;
+  const float* excess = nullptr;
+  const float* spread = nullptr;
 };
 
 // An edge out with the model.
@@ -75,7 +82,16 @@ struct Leaf {
 };
 
 // kScore: of a selection rule of the user's.
-enum class Head : std::uint32_t { kReward, kDiscount, kPriorLogits, kValue, kInvalid, kScore };
+enum class Head : std::uint32_t {
+  kReward,
+  kDiscount,
+  kPriorLogits,
+  kValue,
+  kInvalid,
+  kScore,
+  kExcess,
+  kSpread
+};
 
 // A batch of model states of one kind, one row each `stride` bytes.
 struct States {
@@ -121,8 +137,9 @@ class Search {
              std::span<const Batch> batches);
   bool Advance(const Outputs& outputs, std::span<const States> states);
 
-  // action [B]; weights [B, A]: the policy target.
-  virtual void Act(std::int64_t* action, float* weights) = 0;
+  // action [B]; weights [B, A]: the policy target. What Act says, but where all of a root's actions
+  // are closed: there the action whose branch breaks its limit least, and all weight on that.
+  void Decide(std::int64_t* action, float* weights);
 
   const Shape& shape() const { return shape_; }
   const Tree& tree() const { return tree_; }
@@ -147,6 +164,13 @@ class Search {
   bool allowed(std::size_t row, std::size_t action) const {
     return RootLogits(row)[action] > kLowest;
   }
+  // What was closed in a row, in order of time.
+  std::span<const Closing> closings(std::size_t row) const {
+    if (closings_.empty()) return {};
+    return closings_[row];
+  }
+  // Whether an action of the root is left; true where none was ever closed.
+  bool feasible(std::size_t row) const;
   // [N, B, bytes] the states of one kind, by node slot.
   std::byte* arena(std::size_t kind) const { return arenas_[kind]; }
 
@@ -154,10 +178,11 @@ class Search {
   double mean_depth() const;
 
   // The most visited path of each row, starting with first[row]: [B, shape.max_depth] actions,
-  // kNone after its end, and the reward of each step, 0 after its end. It ends where nothing was
+  // kNone after its end, the reward of each step, 0 after its end, and the slot of the node that it
+  // leads to, kNone where there is none. It ends where nothing was
   // visited, but has one action at least. Returns the longest path's length.
-  std::int32_t PrincipalPath(const std::int64_t* first, std::int64_t* actions,
-                             float* rewards) const;
+  std::int32_t PrincipalPath(const std::int64_t* first, std::int64_t* actions, float* rewards,
+                             std::int32_t* slots) const;
 
  protected:
   // Turns the model's root logits into those the search uses (noise); masking comes after it.
@@ -168,7 +193,10 @@ class Search {
   virtual void PrepareSelection() = 0;
   // Runs active rows [begin, end) of a phase: see Walk in walk.h.
   virtual void Step(const Phase& phase, std::size_t begin, std::size_t end) = 0;
-  // Whether `left` more simulations could not change what Act returns as the row's action.
+  // The action [B] and the policy target [B, A] of rows that have an action left.
+  virtual void Act(std::int64_t* action, float* weights) = 0;
+  // Whether `left` more simulations could not change what Act returns as the row's action, in a
+  // search that closes nothing.
   virtual bool Settled(std::size_t row, std::int32_t left) const = 0;
 
   const float* RootLogits(std::size_t row) const {
@@ -176,6 +204,8 @@ class Search {
         .logits();
   }
 
+  // Whether edges may be closed, so that an action that was never tried may be one of them.
+  bool closes() const { return !closings_.empty(); }
   std::size_t wave() const { return static_cast<std::size_t>(shape_.wave); }
   std::span<const Bounds> bounds() const { return bounds_; }
   // Sums of squared returns of the root's actions, [B, W], from now on.
@@ -213,6 +243,8 @@ class Search {
   std::vector<Bounds> bounds_;           // [B]
   std::vector<float> squares_;           // [B, W] or empty
   std::vector<float> players_;           // [B, N, 2, P], or empty for one player
+  std::vector<Doubt> doubts_;            // [B, N], or empty where no bonus is given
+  std::vector<std::vector<Closing>> closings_;  // [B], or empty where the model forbids nothing
   std::int64_t* action_ = nullptr;
   std::vector<Batch> batches_;
   std::vector<std::byte*> arenas_;

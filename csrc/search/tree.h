@@ -139,6 +139,9 @@ class Tree {
   // units of the row's edges that are in use: blocks if narrow, EdgeList::kUnit if wide
   std::int32_t& used(std::size_t row) { return used_[row]; }
 
+  // The action that leads to a node other than the root.
+  std::int32_t EntryAction(std::size_t row, const NodeHead& head) const;
+
   // The node for a reader: made in `scratch` [Node::EdgeBytes(width)] where it is not so stored.
   Node Read(std::size_t row, std::int32_t slot, std::byte* scratch) const;
 

@@ -38,12 +38,13 @@ struct Walk {
     explicit Space(std::size_t width)
         : many(kWide ? new F8[width / kLanes + Node::EdgeBytes(width) / sizeof(F8)] : nullptr),
           scores(kWide ? many.get() : few),
-          edges(reinterpret_cast<std::byte*>(many.get() + (kWide ? width / kLanes : 0))) {}
+          edges(kWide ? reinterpret_cast<std::byte*>(many.get() + width / kLanes) : copy) {}
 
     F8 few[kWide ? 1 : kVectors];
+    std::byte copy[kWide ? 1 : Node::EdgeBytes(kVectors * kLanes)];
     std::unique_ptr<F8[]> many;
     F8* scores;
-    std::byte* edges;  // of the wide node that is being read
+    std::byte* edges;  // of the node that is being read, where the tree's do not serve
   };
 
   ROLLOUT_INLINE static void Rows(Search& search, const Rule& rule, const Phase& phase,
@@ -67,18 +68,22 @@ struct Walk {
       for (const std::int32_t row : rows) Keep(search, phase.states, row, kRoot, row);
       return;
     }
-    if (wave == 1) {
+    const bool closes = phase.outputs->excess != nullptr;
+    if (wave == 1 && !closes) [[likely]] {
       // one pass a phase: a phase reads what the one before has stored, and stores take time
       for (const std::int32_t row : rows) Place(search, *phase.outputs, width, row, 0);
       for (const std::int32_t row : rows) BackUp(search, width, row, 0);
       for (const std::int32_t row : rows) KeepLane(search, phase.states, row, 0);
     } else {
       for (const std::int32_t row : rows) {
-        for (std::size_t i = 0; i < search.out_[row]; ++i) Mark(search, width, row, i, -1);
+        for (std::size_t i = 0; wave > 1 && i < search.out_[row]; ++i) {
+          Mark(search, width, row, i, -1);
+        }
         for (std::size_t i = 0; i < search.out_[row]; ++i) {
+          KeepLane(search, phase.states, row, i);
+          if (closes && !Stays(search, *phase.outputs, width, row, i)) continue;
           Place(search, *phase.outputs, width, row, i);
           BackUp(search, width, row, i);
-          KeepLane(search, phase.states, row, i);
         }
       }
     }
@@ -119,23 +124,75 @@ struct Walk {
     }
   }
 
+  ROLLOUT_INLINE static Trail TrailOf(Search& search, std::size_t width, std::size_t row,
+                                      std::size_t i) {
+    const std::size_t players = search.shape_.players;
+    return {search.tree_.Row(row),
+            search.tree_.Edges(row, width),
+            width,
+            Path(search, row, i),
+            search.leaves_[row * search.wave() + i].depth,
+            &search.bounds_[row],
+            search.squares_.empty() ? nullptr : search.squares_.data() + row * width,
+            players == 1 ? nullptr : Players(search, row),
+            players,
+            search.doubts_.empty() ? nullptr : Doubts(search, row)};
+  }
+
   ROLLOUT_INLINE static void BackUp(Search& search, std::size_t width, std::size_t row,
                                     std::size_t i) {
-    const std::size_t players = search.shape_.players;
-    const Trail trail{search.tree_.Row(row),
-                      search.tree_.Edges(row, width),
-                      width,
-                      Path(search, row, i),
-                      search.leaves_[row * search.wave() + i].depth,
-                      &search.bounds_[row],
-                      search.squares_.empty() ? nullptr : search.squares_.data() + row * width,
-                      players == 1 ? nullptr : Players(search, row),
-                      players};
-    if (players == 1) [[likely]] {
+    const Trail trail = TrailOf(search, width, row, i);
+    if (trail.doubts != nullptr) [[unlikely]]
+      BackUpDoubt(trail);
+    if (trail.count == 1) [[likely]] {
       Backup<kWide>(trail);
     } else {
       BackupPlayers<kWide>(trail);
     }
+  }
+
+  // Whether the leaf goes into the tree. One that must not be taken is closed, and one whose path
+  // was cut by another of its wave is dropped: both are spent.
+  static bool Stays(Search& search, const Outputs& outputs, std::size_t width, std::size_t row,
+                    std::size_t i) {
+    const std::size_t lane = search.first_lane_[row] + i;
+    const Leaf& leaf = search.leaves_[row * search.wave() + i];
+    const Trail trail = TrailOf(search, width, row, i);
+    if (i > 0 && IsCut<kWide>(trail, leaf.action)) return false;
+    const float excess = outputs.excess[lane];
+    if (excess - excess != 0.0f) [[unlikely]]
+      search.Report(row, Head::kExcess);
+    if (!(excess > 0.0f)) return true;
+    // what the path would have been worth to the one who moves at its root
+    const std::size_t who = trail.count == 1 ? 0 : trail.Head(kRoot).mover;
+    float worth = outputs.value[lane][trail.count == 1 ? 0 : who];
+    float reward = outputs.reward[lane][who], discount = *outputs.discount[lane];
+    if (trail.count == 1 || trail.Head(leaf.parent).mover == who) {
+      reward -= Penalty(search, outputs, lane);
+    }
+    if (search.shape_.signs && outputs.mover != nullptr &&
+        outputs.mover[lane] != trail.Head(leaf.parent).mover) {
+      discount = -discount;
+    }
+    for (std::int32_t d = leaf.depth; d-- > 0;) {
+      worth = reward + discount * worth;
+      const NodeHead& head = trail.Head(trail.path[d]);
+      reward = trail.count == 1 ? head.reward : trail.Rewards(trail.path[d])[who];
+      discount = head.discount;
+    }
+    Close<kWide>(search.tree_, trail, leaf.action, excess, worth, search.closings_[row]);
+    return false;
+  }
+
+  static Doubt* Doubts(Search& search, std::size_t row) {
+    return search.doubts_.data() + row * search.tree_.capacity();
+  }
+
+  // What the reward of a step is lowered by, for the one who took it.
+  ROLLOUT_INLINE static float Penalty(const Search& search, const Outputs& outputs,
+                                      std::size_t lane) {
+    return outputs.spread == nullptr ? 0.0f
+                                     : search.shape_.disagreement_penalty * outputs.spread[lane];
   }
 
   static float* Players(Search& search, std::size_t row) {
@@ -154,7 +211,8 @@ struct Walk {
                                    std::size_t row, std::size_t i) {
     const std::size_t lane = search.first_lane_[row] + i;
     const Leaf& leaf = search.leaves_[row * search.wave() + i];
-    float reward = *outputs.reward[lane], discount = *outputs.discount[lane];
+    const float penalty = Penalty(search, outputs, lane);
+    float reward = *outputs.reward[lane] - penalty, discount = *outputs.discount[lane];
     float value = *outputs.value[lane];
     std::byte* const base = search.tree_.Row(row);
     const Node node{At(base, width, leaf.slot), nullptr, width};
@@ -165,13 +223,14 @@ struct Walk {
       mover = static_cast<std::uint8_t>(outputs.mover[lane]);
       if (search.shape_.players > 1) {
         value = outputs.value[lane][mover];
-        reward = outputs.reward[lane][above.mover];
+        reward = outputs.reward[lane][above.mover] - penalty;
         float* const means =
             Players(search, row) + static_cast<std::size_t>(leaf.slot) * 2 * search.shape_.players;
         for (std::size_t p = 0; p < search.shape_.players; ++p) {
           means[p] = outputs.value[lane][p];
           means[search.shape_.players + p] = outputs.reward[lane][p];
         }
+        means[search.shape_.players + above.mover] = reward;
       } else if (search.shape_.signs && mover != above.mover) {
         discount = -discount;
       }
@@ -215,6 +274,11 @@ struct Walk {
       search.Report(row, Head::kDiscount);
     if (value - value != 0.0f) [[unlikely]]
       search.Report(row, Head::kValue);
+    if (outputs.spread != nullptr) [[unlikely]] {
+      const float spread = outputs.spread[lane];
+      if (!(spread >= 0.0f && spread - spread == 0.0f)) search.Report(row, Head::kSpread);
+      if (!search.doubts_.empty()) Doubts(search, row)[leaf.slot].own = spread;
+    }
   }
 
   struct Cursor {
@@ -279,6 +343,15 @@ struct Walk {
       if (fresh) head.edges = search.tree_.used(cursor.at.row)++;
       node.edges = cursor.edges + static_cast<std::size_t>(head.edges) * Node::EdgeBytes(width);
       if (fresh) OpenEdges(node, search.tree_.Count(head));
+    }
+    if (!search.doubts_.empty() && !head.chance) [[unlikely]] {
+      if constexpr (!kWide) {
+        std::memcpy(space.edges, node.edges, Node::EdgeBytes(width));
+        node.edges = space.edges;
+      }
+      AddBonus(
+          node, Doubts(search, cursor.at.row), search.shape_.disagreement_bonus,
+          [&](std::int32_t slot) -> const NodeHead& { return HeadAt(cursor.base, width, slot); });
     }
     const std::int32_t action = head.chance ? SelectOutcome(node, space.scores)
                                             : rule.Select(cursor.at, node, space.scores);

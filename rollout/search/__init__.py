@@ -46,7 +46,7 @@ from rollout.search.stochastic import (
     StoredState,
     stochastic_muzero_policy,
 )
-from rollout.search.tree import SearchSummary, SearchTree
+from rollout.search.tree import Closed, SearchSummary, SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "CategoricalSampler",
     "ChanceRecurrentFn",
     "ChanceRecurrentFnOutput",
+    "Closed",
     "CompiledRecurrent",
     "DecisionRecurrentFn",
     "DecisionRecurrentFnOutput",

@@ -302,7 +302,7 @@ class _Team:
         joint = kept.joint.scatter(1, player[:, None], edge[:, None])
         seat = kept.seat + 1
         rows, following = torch.arange(len(edge), device=edge.device), self._order[seat]
-        return [
+        heads = RecurrentOutput(
             torch.zeros_like(kept.value),
             torch.ones_like(kept.value),
             kept.prior_logits[rows, following],
@@ -311,6 +311,9 @@ class _Team:
             torch.zeros_like(edge, dtype=torch.bool),
             None,
             seat >= self.seats if self._with_chance else None,
+        )
+        return [
+            *heads,
             *kept._replace(seat=seat, joint=joint),
             *states,
         ]
@@ -335,7 +338,7 @@ class _Team:
             )
         new = self._kept(output.prior_logits, output.value, output.invalid_actions)
         flag = torch.zeros_like(edge, dtype=torch.bool)
-        return [
+        heads = RecurrentOutput(
             output.reward,
             output.discount,
             output.prior_logits[:, self._order[0]],
@@ -344,6 +347,9 @@ class _Team:
             flag if output.done is None else output.done,
             None,
             flag if self._with_chance else None,
+        )
+        return [
+            *heads,
             *new,
             *leaves,
         ]

@@ -96,14 +96,33 @@ class Latents:
         empty[0] = False
         views = []
         for i, root in enumerate(self.roots):
-            if self.arenas:
-                arena = self.arenas[i]
-            else:
-                shape = (self.nodes, *root.shape)
-                arena = torch.from_numpy(search.arena(i)).flatten().view(root.dtype).view(shape)
+            arena = self._arena(search, i)
             mask = empty.to(arena.device).view(self.nodes, self.batch, *[1] * (root.dim() - 1))
             views.append(arena.masked_fill(mask, 0).transpose(0, 1))
         return self.join(views)
+
+    def at(self, search: _native.Search, rows: Tensor, slots: Tensor) -> Any:
+        """Return the states that were kept at some slots, leaves [M, ...].
+
+        rows, slots: [M] int64. A slot that no simulation reached holds garbage.
+        """
+        found = []
+        for i, root in enumerate(self.roots):
+            index = (slots.to(root.device), rows.to(root.device))
+            found.append(self._arena(search, i)[index])
+        return self.join(found)
+
+    def _arena(self, search: _native.Search, i: int) -> Tensor:
+        """Return the states of one leaf, [N, B, ...]: a view."""
+        if self.arenas:
+            return self.arenas[i]
+        root = self.roots[i]
+        return (
+            torch.from_numpy(search.arena(i))
+            .flatten()
+            .view(root.dtype)
+            .view(self.nodes, *root.shape)
+        )
 
     def join(self, leaves: Sequence[Tensor]) -> Any:
         """Return leaves as the pytree that the model takes."""

@@ -24,6 +24,7 @@ from rollout.search.qtransform import QTransformLike, qtransform_by_parent_and_s
 from rollout.search.types import Embedding, PolicyOutput, Root, Seed
 
 _TO_PLAY = RecurrentOutput._fields.index("to_play") - 4  # among the heads that may be left out
+_UNREAD = ("chance", "forbidden", "spread")
 
 StepFn: TypeAlias = Callable[[Tensor, Embedding, Tensor], tuple[RecurrentOutput, Embedding]]
 
@@ -146,6 +147,9 @@ def _drive(
                     "step_fn: to_play: expected None; a negative discount says that the mover "
                     "changed"
                 )
+            for name, extra in zip(RecurrentOutput._fields[4:], extras, strict=False):
+                if name in _UNREAD and extra is not None:
+                    raise ValueError(f"step_fn: {name}: expected None in an open-loop search")
             states = _like(latents.leaves(embedding), states)
             heads = [head.cpu() for head in same_device(heads, device)]
             extras = tuple(extra if extra is None else extra.cpu() for extra in extras)

@@ -70,6 +70,9 @@ class Limits(TypedDict, total=False):
                         noise to choose the root's, so what it considers is among them. The output's
                         `actions` says which they are, its `dense_weights` spreads the weights out
                         over all A; trees are over columns.
+    disagreement_bonus, disagreement_penalty: what selection adds to the Q of an edge for a unit of
+                        what the model does not know below it, and what a reward loses for a unit of
+                        its step's spread. Both need `RecurrentOutput.spread`.
     """
 
     wave: int
@@ -78,6 +81,8 @@ class Limits(TypedDict, total=False):
     deadline_ms: float | None
     num_outcomes: int
     top_k: int | None
+    disagreement_bonus: float
+    disagreement_penalty: float
 
 
 def muzero_policy(
@@ -259,6 +264,8 @@ def run_search(
     num_outcomes: int = 0,
     top_k: int | None = None,
     driver: Driver = drive,
+    disagreement_bonus: float = 0.0,
+    disagreement_penalty: float = 0.0,
 ) -> PolicyOutput:
     """Check the arguments that all policies share, then search; the model is the driver's."""
     start = perf_counter()
@@ -278,6 +285,8 @@ def run_search(
         raise ValueError(
             f"top_k: expected None with outcomes of chance, and in open loop, got {top_k}"
         )
+    _check_number("disagreement_bonus", disagreement_bonus, 0.0)
+    _check_number("disagreement_penalty", disagreement_penalty, 0.0)
     batch, actions, players = _check_root(root, top_k)
     simulations, budgets = _check_budget(num_simulations, batch)
     invalid = check_invalid(invalid_actions, batch, actions)
@@ -302,6 +311,8 @@ def run_search(
         early_stop=early_stop,
         budgets=budgets,
         outcomes=num_outcomes,
+        disagreement_bonus=disagreement_bonus,
+        disagreement_penalty=disagreement_penalty,
     )
     latents = Latents(root.embedding, batch, simulations + 1, root.prior_logits.device, wave)
     stop_at = None if deadline_ms is None else start + deadline_ms / 1000

@@ -51,6 +51,8 @@ class SampledOutput(NamedTuple):
     value: Tensor  # [L] float32
     done: Tensor | None = None  # [L] bool
     to_play: Tensor | None = None  # [L] int64
+    forbidden: Tensor | None = None  # [L] bool or float32
+    spread: Tensor | None = None  # [L] float32
 
 
 SampledFn: TypeAlias = Callable[[Any, Embedding, CounterNoise], tuple[SampledOutput, Embedding]]
@@ -163,6 +165,8 @@ def _sample(
             output.value,
             output.done,
             output.to_play,
+            output.forbidden,
+            output.spread,
         ), after
 
     return SampledRoot(candidates, root.value, root.embedding, root.to_play), step
@@ -189,6 +193,8 @@ def _over_columns(recurrent_fn: Any) -> RecurrentFn:
             invalid,
             output.done,
             output.to_play,
+            forbidden=output.forbidden,
+            spread=output.spread,
         ), (after, output.candidates.actions, keys)
 
     return step

@@ -192,15 +192,18 @@ class _Networks:
             "decision_recurrent_fn: chance_logits", output[0], self.outcomes, output.to_play
         )
         value = output.afterstate_value
-        return [
+        heads = RecurrentOutput(
             torch.zeros_like(value),
             torch.ones_like(value if value.dim() == 1 else value[:, 0]),
-            self._widen(output.chance_logits),
+            self._pad(output.chance_logits),
             value,
             self._widen(output.invalid_outcomes),
             output.done,
             output.to_play,
             torch.ones_like(action, dtype=torch.bool),
+        )
+        return [
+            *heads,
             *self._shelves.store(_AFTERSTATE, after, "decision_recurrent_fn: afterstate"),
         ]
 
@@ -208,22 +211,26 @@ class _Networks:
         result, state = self._resolve_fn(outcome, self._shelves.load(_AFTERSTATE, tensors))
         output = ChanceRecurrentFnOutput(*result)
         self._check("chance_recurrent_fn: action_logits", output[0], self.actions, output.to_play)
-        return [
+        heads = RecurrentOutput(
             output.reward,
             output.discount,
-            self._widen(output.action_logits),
+            self._pad(output.action_logits),
             output.value,
             self._widen(output.invalid_actions),
             output.done,
             output.to_play,
             torch.zeros_like(outcome, dtype=torch.bool),
+        )
+        return [
+            *heads,
             *self._shelves.store(_STATE, state, "chance_recurrent_fn: state"),
         ]
 
     def _widen(self, table: Tensor | None) -> Tensor | None:
         """Add the columns that a search expects and does not read: others have more edges."""
-        if table is None:
-            return None
+        return None if table is None else self._pad(table)
+
+    def _pad(self, table: Tensor) -> Tensor:
         missing = max(self.actions, self.outcomes) - table.shape[1]
         return torch.nn.functional.pad(table, (0, missing)) if missing > 0 else table
 

@@ -21,6 +21,21 @@ class SearchSummary(NamedTuple):
     visit_probs: Tensor  # [B, A] float32, rows sum to 1
     value: Tensor  # [B] float32, the mean return found
     qvalues: Tensor  # [B, A] float32, 0 where never visited
+    raw_value: Tensor  # [B] float32, the model's value of the root
+    # [B] float32, what qtransform_completed_by_mix_value gives an action never visited: (v + N m) /
+    # (N + 1) of the raw value v, N visits, and the mean m of visited actions' Q, weighted by prior
+    mixed_value: Tensor
+
+
+class Closed(NamedTuple):
+    """A step that a search closed, because of `RecurrentOutput.forbidden`."""
+
+    path: tuple[int, ...]  # actions from the root; the step is the last
+    excess: float  # how far it is over its limit; 0 where all that could follow it was closed
+    value: float  # the return of the path, from the root, by the model's value; 0 with no excess
+    visits: int  # that were taken out of the tree with it
+    prior_logit: float
+    slot: int  # where the state that it leads to is kept, see `SearchTree.states`
 
 
 class SearchTree:
@@ -163,9 +178,28 @@ class SearchTree:
 
     def summary(self) -> SearchSummary:
         """Return the root's visits, value and Q-values."""
-        visits, value, qvalues = map(torch.from_numpy, self._native.summary())
+        visits, value, qvalues, raw, mixed = map(torch.from_numpy, self._native.summary())
         shares = visits / visits.sum(-1, keepdim=True).clamp(min=1)
-        return SearchSummary(visits, shares, value, qvalues)
+        return SearchSummary(visits, shares, value, qvalues, raw, mixed)
+
+    @property
+    def feasible(self) -> Tensor:
+        """[B] bool, false where every action of the root was closed."""
+        return torch.from_numpy(self._native.feasible())
+
+    def closed(self, row: int = 0) -> list[Closed]:
+        """Return what was closed in a row, in order of time.
+
+        It is in no array of the tree, which is as if those steps had never been allowed.
+        """
+        return [
+            Closed(tuple(path), excess, worth, visits, logit, slot)
+            for path, slot, excess, worth, visits, logit in self._native.closings(row)
+        ]
+
+    def states(self, rows: Tensor, slots: Tensor) -> Any:
+        """Return the states at some slots, leaves [M, ...]; rows, slots: [M] int64."""
+        return self._latents.at(self._native, rows, slots)
 
     def principal_path(self, first: Tensor) -> tuple[Tensor, Tensor]:
         """Return the most visited path of each row and the rewards along it.
@@ -174,8 +208,12 @@ class SearchTree:
         Returns actions (at chance nodes outcomes) [B, D] int64, -1 after a path's end, and rewards
         [B, D] float32, 0 there. D is the longest path's length, at least 1.
         """
-        actions, rewards = self._native.principal_path(first.cpu().numpy())
+        actions, rewards, _ = self._native.principal_path(first.cpu().numpy())
         return torch.from_numpy(actions), torch.from_numpy(rewards)
+
+    def principal_slots(self, first: Tensor) -> Tensor:
+        """Return the slots that the most visited path leads through, [B, D], -1 after its end."""
+        return torch.from_numpy(self._native.principal_path(first.cpu().numpy())[2])
 
     def to_dict(self, row: int = 0, names: Sequence[str] | None = None) -> dict[str, Any]:
         """Return a row's tree as nested dicts; see `rollout.search.show.to_dict`."""

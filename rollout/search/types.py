@@ -50,3 +50,19 @@ class PolicyOutput:
             return self.action_weights
         weights = self.action_weights.new_zeros(len(self.action_weights), num_actions)
         return weights.scatter_add(1, self.actions, self.action_weights)
+
+    @property
+    def feasible(self) -> Tensor:
+        """[B] bool, false where every action was `forbidden` and the least of them was taken."""
+        return self.search_tree.feasible
+
+    @property
+    def q_value(self) -> Tensor:
+        """[B] float32, the return of `action`; 0 where it was never visited."""
+        chosen = (self.action if self.column is None else self.column).cpu()
+        return self.search_tree.summary().qvalues.gather(1, chosen[:, None])[:, 0]
+
+    @property
+    def value(self) -> Tensor:
+        """[B] float32, the root's mean return; see `SearchSummary` for other root values."""
+        return self.search_tree.summary().value

@@ -40,6 +40,10 @@ def sequential_halving(considered, simulations):
 def scale_q(tree, node, transform):
     q = (tree.reward[node] + tree.discount[node] * tree.child_value[node]).astype(np.float32)
     n = tree.visits[node]
+    if tree.bonus:
+        child = tree.child[node]
+        doubt = tree.own[child] + abs(tree.discount[node]) * tree.doubt[child]
+        q = q + np.float32(tree.bonus) * np.where(n > 0, doubt, 0).astype(np.float32)
     if isinstance(transform, search.qtransform_by_min_max):
         low, high = np.float32(transform.min_value), np.float32(transform.max_value)
         return (np.where(n > 0, q, low) - low) / (high - low)
@@ -97,8 +101,7 @@ class Puct:
         weight = np.sqrt(visits) * np.float32(self.c1 + np.log((visits + self.c2 + 1) / self.c2))
         score = scale_q(tree, node, self.transform)
         score = score + weight * softmax(tree.logits[node]) / (tree.visits[node] + 1)
-        if depth == 0:
-            score = np.where(tree.invalid, -np.inf, score)
+        score = np.where(tree.logits[node] == LOWEST, -np.inf, score)
         tied = np.flatnonzero(score >= score.max() - TIE_WIDTH)
         if len(tied) == 1:
             return tied[0]
@@ -115,16 +118,23 @@ class Gumbel:
 
     def select(self, tree, node, depth, simulation):
         if depth == 0:
-            return self.best(tree, self.table[int(tree.visits[0].sum())])
+            return self.best(tree, self.refill(tree, self.table[int(tree.visits[0].sum())]))
         scaled = scale_q(tree, node, self.transform)
         visits = tree.visits[node]
-        return np.argmax(softmax(tree.logits[node] + scaled) - visits / (1 + visits.sum()))
+        score = softmax(tree.logits[node] + scaled) - visits / (1 + visits.sum())
+        return np.argmax(np.where(tree.logits[node] == LOWEST, -np.inf, score))
+
+    def refill(self, tree, considered):
+        """The visits of those who stand in where closed actions left nobody with `considered`."""
+        counts = tree.visits[0][tree.logits[0] != LOWEST]
+        fewer = counts[counts <= considered]
+        return fewer.max() if len(fewer) else counts.min()
 
     def best(self, tree, visits):
         logits = tree.logits[0]
         score = self.noise + (logits - logits.max()) + scale_q(tree, 0, self.transform)
         score = np.where(tree.visits[0] == visits, np.maximum(-1e9, score), -np.inf)
-        return np.argmax(np.where(tree.invalid, -np.inf, score))
+        return np.argmax(np.where(tree.logits[0] == LOWEST, -np.inf, score))
 
 
 def select_outcome(tree, node):
@@ -142,11 +152,23 @@ def columns(tree, count):
 
 
 def search_row(
-    rule, logits, value, state, step, simulations, max_depth, invalid, awaits=None, outcomes=0
+    rule,
+    logits,
+    value,
+    state,
+    step,
+    simulations,
+    max_depth,
+    invalid,
+    awaits=None,
+    outcomes=0,
+    bonus=0.0,
+    penalty=0.0,
 ):
     """Search one row; `invalid` is a mask [A] or None.
 
-    step(state, action) -> reward, discount, logits, value, state.
+    step(state, action) -> reward, discount, logits, value, state, and, where the model says so,
+    whether the step must not be taken, and its spread.
     awaits(state): whether it awaits an outcome of chance, of which there are `outcomes`.
     """
     nodes, actions = simulations + 1, len(logits)
@@ -163,7 +185,11 @@ def search_row(
         node_visits=np.zeros(nodes, np.int64),
         parent=np.full(nodes, -1),
         action=np.full(nodes, -1),
-        invalid=np.zeros(actions, bool) if invalid is None else invalid,
+        bonus=bonus,
+        own=np.zeros(nodes, np.float32),
+        doubt=np.zeros(nodes, np.float32),
+        paths=[],
+        closed=[],
         low=np.inf,
         high=-np.inf,
         **edges,
@@ -175,6 +201,8 @@ def search_row(
     tree.logits[0, :actions], tree.value[0], tree.raw[0] = logits, value, value
     tree.node_visits[0] = 1
     for simulation in range(simulations):
+        if (tree.logits[0] == LOWEST).all():
+            break
         node, depth = 0, 0
         while True:
             if awaits is not None and awaits(states[node]):
@@ -186,25 +214,57 @@ def search_row(
                 break
             node = child
         slot = simulation + 1 if child < 0 else child
-        reward, discount, new_logits, new_value, states[slot] = step(states[node], action)
+        reward, discount, new_logits, new_value, states[slot], *more = step(states[node], action)
+        forbidden, spread = more or (False, 0.0)
+        if forbidden:
+            close(tree, node, action)
+            continue
+        reward -= penalty * spread
+        tree.own[slot] = spread
         count = outcomes if awaits is not None and awaits(states[slot]) else actions
         tree.logits[slot, :count] = new_logits[:count]
         tree.value[slot], tree.raw[slot] = new_value, new_value
         tree.node_visits[slot] += 1
         tree.child[node, action], tree.parent[slot], tree.action[slot] = slot, node, action
         tree.reward[node, action], tree.discount[node, action] = reward, discount
+        tree.paths.append((slot, new_value))
         back_up(tree, slot)
     tree.logits[tree.node_visits == 0] = 0
     return tree
 
 
+def close(tree, node, action):
+    """Take an edge out, forget what lies behind it, and replay everything else."""
+    tree.closed.append((node, action))
+    tree.logits[node, action] = LOWEST
+    gone = [] if tree.child[node, action] < 0 else [tree.child[node, action]]
+    tree.child[node, action] = -1
+    for slot in gone:  # grows
+        gone += [child for child in tree.child[slot] if child >= 0]
+    for edges in (tree.visits, tree.reward, tree.discount, tree.child_value):
+        edges[gone] = edges[node, action] = 0
+    tree.logits[gone], tree.child[gone] = 0, -1
+    tree.parent[gone], tree.action[gone], tree.raw[gone] = -1, -1, 0
+    tree.paths = [path for path in tree.paths if path[0] not in gone]
+    tree.visits[:], tree.node_visits[:], tree.doubt[:] = 0, 0, 0
+    tree.value[:], tree.node_visits[0] = tree.raw, 1
+    for slot, value in tree.paths:
+        tree.value[slot] = value
+        tree.node_visits[slot] += 1
+        back_up(tree, slot)
+    if node != 0 and (tree.logits[node] == LOWEST).all():
+        close(tree, tree.parent[node], tree.action[node])
+
+
 def back_up(tree, node):
-    value = tree.value[node]
+    value, doubt = tree.value[node], np.float32(0)
     while node != 0:
         parent, action = tree.parent[node], tree.action[node]
         value = tree.reward[parent, action] + tree.discount[parent, action] * value
         visits = np.float32(tree.node_visits[parent])
         tree.value[parent] = (tree.value[parent] * visits + value) / (visits + 1)
+        doubt = tree.own[node] + abs(tree.discount[parent, action]) * doubt
+        tree.doubt[parent] = (tree.doubt[parent] * visits + doubt) / (visits + 1)
         tree.node_visits[parent] += 1
         tree.child_value[parent, action] = tree.value[node]
         q = tree.reward[parent, action] + tree.discount[parent, action] * tree.value[node]

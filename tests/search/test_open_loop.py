@@ -85,9 +85,8 @@ def choose(rule, node, closed, depth, simulation, actions):
         reward=q[None], discount=np.zeros((1, actions), np.float32),
         child_value=np.zeros((1, actions), np.float32), visits=n[None], logits=logits[None],
         value=np.array([np.mean(node.values)], np.float32), node_visits=[1 + n.sum()],
-        invalid=np.asarray(closed),
+        bonus=0.0,
     )  # fmt: skip
-    # the rule masks at depth 0 only; below it masked logits do
     return int(rule.select(view, 0, depth, simulation))
 
 
@@ -312,6 +311,13 @@ def test_errors_name_the_argument():
 
     with pytest.raises(ValueError, match="step_fn: to_play: expected None"):
         search.open_loop_policy(root, says_who, 3)
+
+    def forbids(action, state, noise):
+        output, state = model.step_fn(action, state, noise)
+        return output._replace(forbidden=action == 0), state
+
+    with pytest.raises(ValueError, match="step_fn: forbidden: expected None in an open-loop"):
+        search.open_loop_policy(root, forbids, 3)
 
     def breaks(action, state, noise):
         output, state = model.step_fn(action, state, noise)

@@ -30,14 +30,13 @@ class GumbelSearch final : public RuleSearch<GumbelRule> {
   GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
                const GumbelSettings& settings);
 
-  // weights: softmax of logits + completed Q over the allowed actions. The action is the best of
-  // the most visited by noise + logits + Q.
-  void Act(std::int64_t* action, float* weights) override;
-
   // [B, W] the noise of this search, 0 past the actions.
   std::span<const float> noise() const { return noise_; }
 
  protected:
+  // weights: softmax of logits + completed Q over the allowed actions. The action is the best of
+  // the most visited by noise + logits + Q.
+  void Act(std::int64_t* action, float* weights) override;
   void PrepareRoot(std::size_t row, std::span<float> logits,
                    const std::uint8_t* invalid) const override;
   void PrepareSelection() override;

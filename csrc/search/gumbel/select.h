@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -39,7 +40,8 @@ class GumbelRule {
 
   ROLLOUT_INLINE std::int32_t Select(const Descent& at, const Node& node, F8* scores) const {
     if (at.depth > 0) return SelectBelow(node, at.row, scores);
-    return BestConsidered(node, at.row, table_of_row_[at.row][node.edge_visits()], scores);
+    const std::int32_t considered = table_of_row_[at.row][node.edge_visits()];
+    return BestConsidered(node, at.row, Refill(node, considered), scores);
   }
 
   // The best root action of those with exactly `considered` visits, by noise + logits + Q.
@@ -76,6 +78,20 @@ class GumbelRule {
   }
 
  private:
+  // Where closed actions have left none with `considered` visits, others take their places: the
+  // most visited of those with fewer, or else the least visited.
+  ROLLOUT_INLINE static std::int32_t Refill(const Node& node, std::int32_t considered) {
+    I8 fewer = Fill(kNone), least = Fill(std::numeric_limits<std::int32_t>::max());
+    for (std::size_t at = 0; at < node.width; at += kLanes) {
+      const I8 visits = Load(node.visits() + at);
+      const I8 open = Load(node.logits() + at) > kLowest;
+      fewer = Max(fewer, open & (visits <= considered) ? visits : Fill(kNone));
+      least = Min(least, open ? visits : Fill(std::numeric_limits<std::int32_t>::max()));
+    }
+    const std::int32_t most = MaxAcross(fewer)[0];
+    return most != kNone ? most : MinAcross(least)[0];
+  }
+
   ROLLOUT_INLINE std::int32_t SelectBelow(const Node& node, std::size_t row, F8* scores) const {
     const std::size_t vectors = node.width / kLanes;
     if (node.edge_visits() == 0) {

@@ -53,7 +53,8 @@ void VisitShares(const Node& root, std::span<float> weights) {
 }
 
 std::int64_t PuctRoot::Draw(const RowKey& key, std::int32_t simulations, const Node& root,
-                            std::span<const float> weights) const {
+                            std::span<const float> weights, bool tried) const {
+  tried = tried && root.edge_visits() > 0;
   const double sharpness = 1.0 / std::max(settings_.temperature, kTiny);
   const float highest = std::log(*std::ranges::max_element(weights));
   std::vector<double> mass(weights.size());
@@ -61,7 +62,8 @@ std::int64_t PuctRoot::Draw(const RowKey& key, std::int32_t simulations, const N
   for (std::size_t a = 0; a < mass.size(); ++a) {
     // an action never visited keeps the weight of the smallest float, one not allowed gets none
     const double log_weight = std::log(std::max(weights[a], kTiny)) - highest;
-    mass[a] = Allowed(root, a) ? std::exp(log_weight * sharpness) : 0.0;
+    const bool may = Allowed(root, a) && (!tried || root.visits()[a] > 0);
+    mass[a] = may ? std::exp(log_weight * sharpness) : 0.0;
     sum += mass[a];
   }
   PhiloxStream stream = key.Stream(Site::kAct, static_cast<std::uint32_t>(simulations), 0);

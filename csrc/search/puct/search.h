@@ -37,9 +37,10 @@ class PuctRoot {
   // in mctx (masking afterwards takes their share away and rescales the rest), unless
   // dirichlet_legal.
   void AddNoise(const RowKey& key, std::span<float> logits, const std::uint8_t* invalid) const;
-  // The action of one row from the root's weights [A]; `root` has its edges.
+  // The action of one row from the root's weights [A]; `root` has its edges. tried: one that
+  // was visited, if any was.
   std::int64_t Draw(const RowKey& key, std::int32_t simulations, const Node& root,
-                    std::span<const float> weights) const;
+                    std::span<const float> weights, bool tried) const;
   std::int64_t HighestBound(const Node& root, const float* squares, std::size_t actions) const;
   bool IsSettled(const Node& root, std::size_t actions, std::int32_t left) const;
 
@@ -59,6 +60,7 @@ class PuctLike : public Walk, protected PuctRoot {
     if (settings.choice == PuctSettings::Choice::kLowerBound) this->KeepSquares();
   }
 
+ protected:
   // weights: shares of the visits. The action is drawn from weights^(1 / temperature), or has the
   // highest lower bound.
   void Act(std::int64_t* action, float* weights) override {
@@ -68,11 +70,10 @@ class PuctLike : public Walk, protected PuctRoot {
       VisitShares(root, {weights, actions});
       action[row] = settings_.choice == PuctSettings::Choice::kLowerBound
                         ? HighestBound(root, this->squares(row), actions)
-                        : Draw(this->keys_[row], this->simulations(row), root, {weights, actions});
+                        : Draw(this->keys_[row], this->simulations(row), root, {weights, actions},
+                               this->closes());
     }
   }
-
- protected:
   void PrepareRoot(std::size_t row, std::span<float> logits,
                    const std::uint8_t* invalid) const override {
     AddNoise(this->keys_[row], logits, invalid);

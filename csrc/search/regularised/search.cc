@@ -17,7 +17,7 @@ void RegularisedSearch::Act(std::int64_t* action, float* weights) {
     const Node root = tree_.Read(row, kRoot, scratch.data());
     rule_->policy().Solve(root, row, policy.data());
     std::memcpy(weights, policy.data(), actions * sizeof(float));
-    action[row] = PuctRoot::Draw(keys_[row], simulations(row), root, {weights, actions});
+    action[row] = PuctRoot::Draw(keys_[row], simulations(row), root, {weights, actions}, closes());
   }
 }
 
