@@ -1,59 +1,56 @@
-"""A search tree for people: as a dict, as Graphviz text, and as a page that stands alone."""
+"""A search tree for people: a table, a dict, Graphviz text, and a page that stands alone."""
 
 from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 if TYPE_CHECKING:
     from rollout.search.tree import SearchTree
 
-_PAGE = """<!doctype html>
-<meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 14px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff; }}
-details {{ margin-left: 1.4rem; }} summary, .leaf {{ cursor: pointer; white-space: nowrap; }}
-.leaf {{ margin-left: 2.5rem; cursor: default; }}
-.bar {{ display: inline-block; height: .7em; background: #4a7fb5; margin-right: .5em; }}
-.line > summary b, .line.leaf b {{ color: #b5522a; }} small {{ color: #666; }}
-</style>
-<h1>{title}</h1>
-<p>A bar is an action's share of its parent's visits; the most visited line is marked.
-<button onclick="all(true)">open all</button> <button onclick="all(false)">close all</button>
-</p>
-<div id="tree"></div>
-<script id="data" type="application/json">{data}</script>
-<script>
-function all(open) {{ document.querySelectorAll('details').forEach(d => d.open = open); }}
-const number = x => x === undefined ? '' : Number(x).toPrecision(3);
-function show(node, share, line) {{
-  const children = node.children || [];
-  const box = document.createElement(children.length ? 'details' : 'div');
-  box.className = (children.length ? '' : 'leaf ') + (line ? 'line' : '');
-  const head = children.length ? box.appendChild(document.createElement('summary')) : box;
-  const bar = head.appendChild(document.createElement('span'));
-  bar.className = 'bar'; bar.style.width = (8 * share).toFixed(2) + 'em';
-  head.appendChild(document.createElement('b')).textContent = node.name + ' ';
-  head.appendChild(document.createElement('small')).textContent =
-    `visits ${{node.visits}}  value ${{number(node.value)}}` + (node.q === undefined ? '' :
-    `  Q ${{number(node.q)}}  reward ${{number(node.reward)}}  prior ${{number(node.prior)}}`);
-  const most = Math.max(...children.map(c => c.visits));
-  let marked = false;
-  for (const child of children) {{
-    const best = line && !marked && child.visits === most;
-    marked = marked || best;
-    box.appendChild(show(child, child.visits / Math.max(node.visits - 1, 1), best));
-  }}
-  if (line && children.length) box.open = true;
-  return box;
-}}
-const data = JSON.parse(document.getElementById('data').textContent);
-document.getElementById('tree').appendChild(show(data, 1, true));
-</script>
-"""
+
+def visit_table(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) -> str:
+    """Return a row's root as a table in plain text: an action a line, the most visited first.
+
+    Columns: visits and their share, Q, reward, prior; closed actions come last, with the reason.
+    Raises as `to_dict`.
+    """
+    root = to_dict(tree, row, names)
+    tried = {child["action"]: child for child in root.get("children", [])}
+    logits = tree.children_prior_logits[row, 0, : tree.num_actions]
+    priors = logits.softmax(-1).tolist()
+    barred = (logits == torch.finfo(torch.float32).min).tolist()
+    labels = [_name(action, False, names) for action in range(tree.num_actions)]
+    wide = max(len("action"), *map(len, labels))
+    lines = [f"{'action':<{wide}}  visits   share        Q   reward   prior"]
+    visits = max(root["visits"] - 1, 1)
+    order = sorted(
+        (a for a in range(tree.num_actions) if a in tried or not barred[a]),
+        key=lambda a: (
+            -tried.get(a, {}).get("visits", 0),
+            "closed" in tried.get(a, {}),
+            -priors[a],
+        ),
+    )
+    for action in order:
+        child, head = tried.get(action), f"{labels[action]:<{wide}}"
+        if child is None:
+            lines.append(f"{head}  {0:6d}  {'-':>6}  {'-':>7}  {'-':>7}  {priors[action]:6.3f}")
+        elif "closed" in child:
+            lines.append(f"{head}  ruled out: {child['closed']}")
+        else:
+            lines.append(
+                f"{head}  {child['visits']:6d}  {child['visits'] / visits:6.1%}  {child['q']:7.3g}"
+                f"  {child['reward']:7.3g}  {child['prior']:6.3f}"
+            )
+    return "\n".join(lines)
 
 
 def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) -> dict[str, Any]:
@@ -61,7 +58,9 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
 
     Keys: name, visits, value (mean return), raw_value (the model's); below the root action, prior,
     reward, discount and q too; children where there are any. names: of the A actions. What chance
-    gave has outcome for action, and "chance" and its number for a name.
+    gave has outcome for action, and "chance" and its number for a name; what awaits it says so in
+    awaits. What was closed (see `SearchTree.closed`) comes after the others, with the reason in
+    closed, no visits, and no values; the root says whether it is feasible.
     Raises IndexError for a row that is not there, ValueError for a wrong number of names.
     """
     if not 0 <= row < tree.batch_size:
@@ -93,11 +92,37 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
                 "discount": discount,
                 "q": reward + discount * values[child],
             }
+            if chance[child]:
+                nodes[child]["awaits"] = "chance"
             children.append(nodes[child])
             open_slots.append(child)
         if children:
             nodes[slot]["children"] = sorted(children, key=lambda node: -node["visits"])
+    nodes[0]["feasible"] = bool(tree.feasible[row])
+    _add_closed(nodes[0], tree, row, names)
     return nodes[0]
+
+
+def _add_closed(
+    root: dict[str, Any], tree: SearchTree, row: int, names: Sequence[str] | None
+) -> None:
+    """Hang what was closed where it was; a step whose way there is closed hangs below that."""
+    for path, reason in sorted(tree.reasons(row).items(), key=lambda item: len(item[0])):
+        node = root
+        for edge in path[:-1]:
+            below = node["children"]
+            node = next(
+                child for child in below if edge in (child.get("action"), child.get("outcome"))
+            )
+        after_chance = node.get("awaits") == "chance"
+        node.setdefault("children", []).append(
+            {
+                "name": _name(path[-1], after_chance, names),
+                "outcome" if after_chance else "action": path[-1],
+                "visits": 0,
+                "closed": reason,
+            }
+        )
 
 
 def _name(edge: int, chance: bool, names: Sequence[str] | None) -> str:
@@ -113,15 +138,24 @@ def to_graphviz(tree: SearchTree, row: int = 0, names: Sequence[str] | None = No
     open_nodes: list[tuple[dict[str, Any], int]] = [(to_dict(tree, row, names), -1)]
     while open_nodes:
         node, parent = open_nodes.pop()
-        text = f"visits {node['visits']}\\nvalue {node['value']:.3g}"
-        lines.append(f'  n{count} [label="{text}"];')
-        if parent >= 0:
-            name = str(node["name"]).replace("\\", "\\\\").replace('"', '\\"')
-            label = f"{name}\\nQ {node['q']:.3g} p {node['prior']:.2g}"
-            lines.append(f'  n{parent} -> n{count} [label="{label}"];')
+        name = _quoted(node["name"])
+        if reason := node.get("closed"):
+            lines.append(f'  n{count} [label="{_quoted(reason)}", color=red, fontcolor=red];')
+            lines.append(f'  n{parent} -> n{count} [label="{name}", color=red, style=dashed];')
+        else:
+            shape = ", shape=ellipse" if node.get("awaits") == "chance" else ""
+            text = f"visits {node['visits']}\\nvalue {node['value']:.3g}"
+            lines.append(f'  n{count} [label="{text}"{shape}];')
+            if parent >= 0:
+                label = f"{name}\\nQ {node['q']:.3g} p {node['prior']:.2g}"
+                lines.append(f'  n{parent} -> n{count} [label="{label}"];')
         open_nodes += [(child, count) for child in reversed(node.get("children", []))]
         count += 1
     return "\n".join([*lines, "}", ""])
+
+
+def _quoted(text: object) -> str:
+    return str(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def to_html(
@@ -131,10 +165,14 @@ def to_html(
     names: Sequence[str] | None = None,
     title: str = "Search tree",
 ) -> None:
-    """Write a row's tree as one HTML file that needs nothing else and can be opened and closed.
+    """Write a row's tree as one HTML file that needs nothing else.
 
-    See `to_dict` for row and names.
+    The page shows the principal line and the tree, to be opened, closed, searched and cut by depth
+    or visits. See `to_dict` for row and names.
     """
     # "</" would end the element that holds the data
     data = json.dumps(to_dict(tree, row, names)).replace("</", "<\\/")
-    Path(path).write_text(_PAGE.format(title=html.escape(title), data=data), encoding="utf-8")
+    page = (files("rollout") / "assets" / "search_tree.html").read_text(encoding="utf-8")
+    parts = {"__TITLE__": html.escape(title), "__DATA__": data}
+    page = re.sub("|".join(parts), lambda found: parts[found[0]], page)
+    Path(path).write_text(page, encoding="utf-8")

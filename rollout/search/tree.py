@@ -13,6 +13,8 @@ from rollout import _native
 from rollout.search import show
 from rollout.search.latents import Latents
 
+_DEAD_END = "all that could follow is ruled out"
+
 
 class SearchSummary(NamedTuple):
     """What a search found at the root."""
@@ -196,6 +198,17 @@ class SearchTree:
             Closed(tuple(path), excess, worth, visits, logit, slot)
             for path, slot, excess, worth, visits, logit in self._native.closings(row)
         ]
+
+    def reasons(self, row: int = 0) -> dict[tuple[int, ...], str]:
+        """Say in words why each path of a row was closed."""
+        return {
+            one.path: f"over its limit by {one.excess:.3g}" if one.excess > 0 else _DEAD_END
+            for one in self.closed(row)
+        }
+
+    def visit_table(self, row: int = 0, names: Sequence[str] | None = None) -> str:
+        """Return a row's root as a table in plain text; see `rollout.search.show.visit_table`."""
+        return show.visit_table(self, row, names)
 
     def states(self, rows: Tensor, slots: Tensor) -> Any:
         """Return the states at some slots, leaves [M, ...]; rows, slots: [M] int64."""

@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+import torch
 from search_twin import TableModel
 
 import rollout.search as search
@@ -47,6 +48,66 @@ def test_a_page_stands_alone_and_holds_the_tree(tree, tmp_path):
     tree.to_html(path, names=["</script>", "b", "c"], title="a < b")
     text = path.read_text()
     assert "a &lt; b" in text
-    assert not re.search(r"(src|href)=", text)
+    assert not re.search(r"(src|href)=|https?:|__[A-Z]+__", text)
     data = re.search(r'type="application/json">(.*?)</script>', text, re.S).group(1)
     assert json.loads(data.replace("<\\/", "</")) == tree.to_dict(0, names=["</script>", "b", "c"])
+
+
+@pytest.fixture(scope="module")
+def closed():
+    model = TableModel(3)
+    forbidden = torch.rand(model.SIZE, generator=torch.Generator().manual_seed(4)) < 0.5
+
+    def recurrent(action, state):
+        output, after = model.recurrent(action, state)
+        return output._replace(forbidden=0.25 * forbidden[after]), after
+
+    return search.muzero_policy(model.root(8), recurrent, 40).search_tree
+
+
+def test_what_was_closed_is_shown_with_its_reason(closed):
+    row = next(r for r in range(8) if any(one.excess == 0 for one in closed.closed(r)))
+    paths = {}
+
+    def walk(node, path=()):
+        for child in node.get("children", []):
+            below = (*path, child["action"])
+            if "closed" in child:
+                paths[below] = child["closed"]
+                assert child["visits"] == 0
+            walk(child, below)
+
+    walk(closed.to_dict(row))
+    assert paths == closed.reasons(row)
+    assert "over its limit by 0.25" in paths.values()
+    assert "all that could follow is ruled out" in paths.values()
+    text = closed.to_graphviz(row)
+    assert text.count("style=dashed") == len(paths)
+    assert 'label="over its limit by 0.25", color=red' in text
+
+
+def test_a_table_lists_the_roots_actions(tree, closed):
+    lines = tree.visit_table(1, names=["left", "stay", "right"]).splitlines()
+    assert lines[0].split() == ["action", "visits", "share", "Q", "reward", "prior"]
+    summary, prior = tree.summary(), tree.children_prior_logits[1, 0].softmax(0)
+    found = [line.split() for line in lines[1:]]
+    assert {one[0] for one in found} == {"left", "stay", "right"}
+    assert [int(one[1]) for one in found] == sorted(summary.visit_counts[1].tolist(), reverse=True)
+    for name, visits, share, q, _, chance in found:
+        action = ["left", "stay", "right"].index(name)
+        assert int(visits) == summary.visit_counts[1, action]
+        assert visits == "0" or float(share[:-1]) == pytest.approx(4 * int(visits), abs=0.06)
+        assert visits == "0" or float(q) == pytest.approx(
+            summary.qvalues[1, action].item(), rel=5e-3, abs=5e-3
+        )
+        assert float(chance) == pytest.approx(prior[action].item(), abs=1e-3)
+    row = next(r for r in range(8) if any(len(one.path) == 1 for one in closed.closed(r)))
+    assert "ruled out: " in closed.visit_table(row).splitlines()[-1]
+
+
+def test_the_mixed_value_is_the_one_that_completes(tree):
+    summary = tree.summary()
+    prior = tree.children_prior_logits[:, 0].softmax(1) * (summary.visit_counts > 0)
+    mean = (prior * summary.qvalues).sum(1) / prior.sum(1)
+    torch.testing.assert_close(summary.mixed_value, (summary.raw_value + 25 * mean) / 26)
+    torch.testing.assert_close(summary.raw_value, tree.raw_values[:, 0])
