@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <optional>
 
+#include "search/kernel.h"
 #include "search/search.h"
-#include "search/walk.h"
 
 namespace rollout::search {
 
@@ -13,8 +13,7 @@ template <class Rule>
 class RuleSearch : public Search {
  public:
   RuleSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads)
-      : Search(shape, keys, num_threads),
-        rows_(Kernel<Rule>::Pick(tree_.width() / kLanes, simd_)) {}
+      : Search(shape, keys, num_threads), rows_(PickKernel<Rule>(tree_.width() / kLanes, simd_)) {}
 
  protected:
   void Step(const Phase& phase, std::size_t begin, std::size_t end) final {
@@ -24,7 +23,7 @@ class RuleSearch : public Search {
   std::optional<Rule> rule_;  // made by PrepareSelection
 
  private:
-  typename Kernel<Rule>::Rows rows_;
+  KernelOf<Rule> rows_;
 };
 
 }  // namespace rollout::search

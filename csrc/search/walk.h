@@ -17,6 +17,7 @@
 #include "search/backup.h"
 #include "search/chance.h"
 #include "search/descent.h"
+#include "search/kernel.h"
 #include "search/lanes.h"
 #include "search/search.h"
 
@@ -411,37 +412,34 @@ struct Walk {
   }
 };
 
-// The kernel for a search: chosen by the number of vectors and the instruction set.
+template <class Rule, int kVectors>
+void WalkPortable(Search& search, const Rule& rule, const Phase& phase, std::size_t begin,
+                  std::size_t end) {
+  Walk<Rule, kVectors>::Rows(search, rule, phase, begin, end);
+}
+
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+template <class Rule, int kVectors>
+__attribute__((target("avx2"))) void WalkAvx2(Search& search, const Rule& rule, const Phase& phase,
+                                              std::size_t begin, std::size_t end) {
+  Walk<Rule, kVectors>::Rows(search, rule, phase, begin, end);
+}
+#endif
+
 template <class Rule>
-struct Kernel {
-  using Rows = void (*)(Search&, const Rule&, const Phase&, std::size_t, std::size_t);
-
-  template <int kVectors>
-  static void Portable(Search& search, const Rule& rule, const Phase& phase, std::size_t begin,
-                       std::size_t end) {
-    Walk<Rule, kVectors>::Rows(search, rule, phase, begin, end);
-  }
-
+KernelOf<Rule> PickKernel(std::size_t vectors, SimdLevel simd) {
+  static constexpr KernelOf<Rule> kPortable[] = {WalkPortable<Rule, 0>, WalkPortable<Rule, 1>,
+                                                 WalkPortable<Rule, 2>, WalkPortable<Rule, 3>,
+                                                 WalkPortable<Rule, 4>};
+  const std::size_t index = vectors <= 4 ? vectors : 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  template <int kVectors>
-  __attribute__((target("avx2"))) static void Avx2(Search& search, const Rule& rule,
-                                                   const Phase& phase, std::size_t begin,
-                                                   std::size_t end) {
-    Walk<Rule, kVectors>::Rows(search, rule, phase, begin, end);
-  }
+  static constexpr KernelOf<Rule> kAvx2[] = {WalkAvx2<Rule, 0>, WalkAvx2<Rule, 1>,
+                                             WalkAvx2<Rule, 2>, WalkAvx2<Rule, 3>,
+                                             WalkAvx2<Rule, 4>};
+  if (simd == SimdLevel::kAvx2) return kAvx2[index];
 #endif
-
-  static Rows Pick(std::size_t vectors, SimdLevel simd) {
-    static constexpr Rows kPortable[] = {Portable<0>, Portable<1>, Portable<2>, Portable<3>,
-                                         Portable<4>};
-    const std::size_t index = vectors <= 4 ? vectors : 0;
-#ifdef ROLLOUT_HAS_AVX2_TARGET
-    static constexpr Rows kAvx2[] = {Avx2<0>, Avx2<1>, Avx2<2>, Avx2<3>, Avx2<4>};
-    if (simd == SimdLevel::kAvx2) return kAvx2[index];
-#endif
-    static_cast<void>(simd);
-    return kPortable[index];
-  }
-};
+  static_cast<void>(simd);
+  return kPortable[index];
+}
 
 }  // namespace rollout::search

@@ -1,5 +1,7 @@
 #include "search/custom/search.h"
 
+#include "search/walk.h"
+
 namespace rollout::search {
 
 CustomSearch::CustomSearch(const Shape& shape, std::span<const RowKey> keys, int num_threads,
@@ -14,5 +16,7 @@ void CustomSearch::PrepareSelection() {
   PuctLike::PrepareSelection();
   rule_->Use(root_, below_, *this);
 }
+
+template KernelOf<CustomRule> PickKernel<CustomRule>(std::size_t vectors, SimdLevel simd);
 
 }  // namespace rollout::search

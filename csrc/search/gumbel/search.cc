@@ -4,6 +4,8 @@
 #include <cstring>
 #include <memory>
 
+#include "search/walk.h"
+
 namespace rollout::search {
 namespace {
 
@@ -78,5 +80,7 @@ void GumbelSearch::Act(std::int64_t* action, float* weights) {
 #endif
   ActPortable(*rule_, tree_, action, weights);
 }
+
+template KernelOf<GumbelRule> PickKernel<GumbelRule>(std::size_t vectors, SimdLevel simd);
 
 }  // namespace rollout::search

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "search/walk.h"
+
 namespace rollout::search {
 namespace {
 
@@ -113,5 +115,7 @@ bool PuctRoot::IsSettled(const Node& root, std::size_t actions, std::int32_t lef
   return settings_.choice == PuctSettings::Choice::kVisits && settings_.temperature == 0.0f &&
          most - second > left;
 }
+
+template KernelOf<Puct> PickKernel<Puct>(std::size_t vectors, SimdLevel simd);
 
 }  // namespace rollout::search

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <vector>
 
+#include "search/walk.h"
+
 namespace rollout::search {
 
 RegularisedSearch::RegularisedSearch(const Shape& shape, std::span<const RowKey> keys,
@@ -31,5 +33,7 @@ bool RegularisedSearch::Settled(std::size_t row, std::int32_t) const {
   for (std::size_t a = 0; a < shape_.actions; ++a) open += allowed(row, a);
   return open == 1;
 }
+
+template KernelOf<RegularisedRule> PickKernel<RegularisedRule>(std::size_t vectors, SimdLevel simd);
 
 }  // namespace rollout::search
