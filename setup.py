@@ -24,7 +24,7 @@ HEADERS = sorted(
 
 # the baseline is portable x86-64; wider kernels carry a target attribute, chosen at run time.
 # contraction is off everywhere: some environments promise the exact bits of another package.
-FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-pthread"]
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-pthread", "-MMD"]
 if os.environ.get("ROLLOUT_WERROR") == "1":
     FLAGS.append("-Werror")
 
@@ -40,11 +40,17 @@ if SANITIZE:
 
 
 def stale(obj: str, src: str) -> bool:
-    """Return whether `obj` is older than its source or than any header."""
-    if not os.path.exists(obj):
+    """Return whether `obj` is older than this file, its source, or a header that it was made from.
+
+    Which headers those are stands beside it, in the make rule that -MMD wrote.
+    """
+    rule = Path(obj).with_suffix(".d")
+    if not os.path.exists(obj) or not rule.exists():
         return True
     built = os.path.getmtime(obj)
-    return any(os.path.getmtime(path) > built for path in [src, *HEADERS])
+    parts = rule.read_text().replace("\\\n", " ").partition(": ")[2].split()
+    made_from = [src, __file__, *(part for part in parts if not os.path.isabs(part))]
+    return any(not os.path.exists(path) or os.path.getmtime(path) > built for path in made_from)
 
 
 class BuildExt(build_ext):
