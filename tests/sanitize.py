@@ -1,22 +1,38 @@
 """Run tests with the native code under a sanitizer.
 
-    python tests/sanitize.py address     memory errors and undefined behaviour (ASAN and UBSAN)
-    python tests/sanitize.py thread      data races (TSAN)
+    python tests/sanitize.py address            memory errors and undefined behaviour (ASAN, UBSAN)
+    python tests/sanitize.py thread             data races (TSAN)
+    python tests/sanitize.py thread native      the first part alone
 
-Builds the extension once more into build/<kind>, then runs pytest on it: on TESTS, or on the
-arguments that follow. Needs g++ and what the tests need. Exits as pytest does.
+First stress.cc with the native core and no Python, where the sanitizer sees every access. Then the
+extension is built once more into build/<kind>, and pytest runs on it: on TESTS, or on the arguments
+that follow. Needs g++ and what the tests need. Exits with 1 if either found something.
 """
 
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = {"address": "libasan.so", "thread": "libtsan.so"}
+# optimised a little, or kernels are too slow to test; -g1 is lines alone, which reports need
+COMMON = ["-O1", "-g1", "-fno-omit-frame-pointer"]
+FLAGS = {
+    "address": [*COMMON, "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "thread": [*COMMON, "-fsanitize=thread"],
+}
+# what stress.cc needs
+NATIVE = ("core", "vec", "search", "trajectory", "envs/kitchen", "envs/draw")
 # what runs our own native code most, without other packages' processes beside it
 TESTS = {
-    "address": ["tests/core", "tests/envs", "tests/search"],
+    "address": [
+        "tests/core",
+        "tests/envs",
+        "tests/search",
+        "tests/planning/test_trajectory_kernels.py",
+    ],
     "thread": ["tests/core", "tests/envs/plugins", "tests/envs/test_determinism.py"],
 }
 # the oracles run in processes of their own, and starting those takes long under a sanitizer
@@ -30,12 +46,33 @@ OPTIONS = {
 }
 
 
+def stress(kind: str, fixed_places: list[str]) -> bool:
+    """Build stress.cc and the native core and run it; return whether it found nothing."""
+    folder = ROOT / "build" / kind / "native"
+    folder.mkdir(parents=True, exist_ok=True)
+    places = [ROOT / "csrc" / place for place in NATIVE]
+    sources = [ROOT / "tests" / "stress.cc", *(s for place in places for s in place.rglob("*.cc"))]
+    compiler = ["g++", "-std=c++20", "-pthread", "-ffp-contract=off", *FLAGS[kind], "-Icsrc"]
+
+    def compiled(source: Path) -> Path:
+        out = folder / "_".join(source.relative_to(ROOT).with_suffix(".o").parts)
+        subprocess.run([*compiler, "-c", str(source), "-o", str(out)], cwd=ROOT, check=True)
+        return out
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(compiled, sources))
+    program = folder / "stress"
+    subprocess.run([*compiler, *map(str, objects), "-o", str(program)], cwd=ROOT, check=True)
+    command = [*fixed_places, str(program)]
+    return subprocess.run(command, env=os.environ | OPTIONS, check=False).returncode == 0
+
+
 def built(kind: str) -> Path:
     """Build the package with a sanitizer; return the folder that holds it."""
     base = ROOT / "build" / kind
     library = base / "lib"
     command = [sys.executable, "setup.py", "-q", "build", "--build-base", str(base)]
-    environment = os.environ | {"ROLLOUT_SANITIZE": kind}
+    environment = os.environ | {"ROLLOUT_SANITIZE": " ".join(FLAGS[kind])}
     subprocess.run([*command, "--build-lib", str(library)], cwd=ROOT, env=environment, check=True)
     return library
 
@@ -58,7 +95,12 @@ def main() -> None:
     kind, *asked = sys.argv[1:] or [""]
     if kind not in LIBRARIES:
         sys.exit(f"sanitize: expected one of {', '.join(LIBRARIES)}, got {kind!r}")
-    words, library = runtime(kind), built(kind)
+    words = runtime(kind)
+    if asked in ([], ["native"]) and not stress(kind, words[: words.index("env")]):
+        sys.exit("sanitize: tests/stress.cc found something, see above")
+    if asked == ["native"]:
+        return
+    library = built(kind)
     environment = os.environ | OPTIONS | {"PYTHONPATH": str(library), "PYTHONMALLOC": "malloc"}
     # -P: the package in the working folder is not the one to test
     python = [*words, sys.executable, "-P"]
