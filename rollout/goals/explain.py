@@ -126,9 +126,10 @@ def explain(
     about: str | None = None,
     names: Sequence[str] = ("I", "my partner"),
 ) -> str:
-    """Say what a plan expects, and why it is worth it.
+    """Say what a plan expects, why it is worth it, and what rules kept it from.
 
-    plan: anything with `path_events` (a `rollout.planning.Plan`).
+    plan: anything with `path_events` (a `rollout.planning.Plan`); its `rejections`, where it has
+        any, are told after what it expects.
     events: the model's event names.
     goal: with one, the sentence ends in what the expected events are worth.
     row: which row of the batch of plans.
@@ -145,12 +146,13 @@ def explain(
             "plan: it has no predicted events; plan with a model whose spec names events"
         )
     found = expectations(np.asarray(plan.path_events)[row], events, goal)
+    ruled = _ruled(plan, row, about)
     if about is not None:
         found = tuple(x for x in found if about in (x.event, family(x.event)))
         if not found:
-            return f"The plan does not expect {about.replace('_', ' ')}."
+            return f"The plan does not expect {about.replace('_', ' ')}.{ruled}"
     if not found:
-        return "The plan expects no event."
+        return f"The plan expects no event.{ruled}"
     parts: list[str] = []
     speaker = None
     for x in found:
@@ -165,4 +167,27 @@ def explain(
     if reasons:
         why = " and ".join(f"{x.worth:g} for {x.event}" for x in reasons[:2])
         sentence += f" That is worth {total:g}: {why}" + (", ..." if len(reasons) > 2 else "") + "."
-    return sentence
+    return sentence + ruled
+
+
+def _ruled(plan: HasEvents, row: int, about: str | None) -> str:
+    """Say what rules ruled out, after a space; "" where they did nothing."""
+    text = ""
+    for rule in getattr(plan, "rejections", ()):
+        count = int(rule.rejected[row])
+        if count == 0 or (about is not None and rule.event.rpartition(".")[2] != about):
+            continue
+        what = rule.event.rpartition(".")[2].replace("_", " ")
+        forgone = float(rule.forgone[row])
+        text += (
+            f" {count} {'way' if count == 1 else 'ways'} with a chance of {what} above "
+            f"{rule.limit:.0%} {'was' if count == 1 else 'were'} ruled out"
+            + (f"; the best promised {forgone:.3g}." if np.isfinite(forgone) else ".")
+        )
+    if text and not bool(plan.feasible[row]):  # type: ignore[attr-defined]
+        chances = " and ".join(
+            f"{float(rule.probability[row]):.0%} for {rule.event.rpartition('.')[2]}"
+            for rule in plan.rejections  # type: ignore[attr-defined]
+        )
+        text += f" Nothing keeps to the rules, so the least was taken: {chances}."
+    return text

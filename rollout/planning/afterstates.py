@@ -25,12 +25,17 @@ class SearchableAfterstates(Searchable):
     belongs to: a network sees only some of the rows, in which a goal's weights must be found.
     """
 
-    def __init__(self, model: WorldModel[Any], *plan: Any) -> None:
-        super().__init__(model, *plan)
+    def __init__(self, model: WorldModel[Any], *plan: Any, **options: Any) -> None:
+        super().__init__(model, *plan, **options)
         assert isinstance(model, Chance)
         self.chance: Chance[Any] = model
         self.functions = (self.decide, self.resolve)
         self._outcomes = torch.empty(0)
+
+    @property
+    def carries(self) -> bool:
+        """Whether nodes keep a `Carried`: they keep the row."""
+        return False
 
     def root(self, state: Any) -> Root:
         """Return what a search starts from."""

@@ -14,19 +14,17 @@ from rollout.models.noise import CounterNoise
 from rollout.models.protocol import Fused, MultiDiscrete, WorldModel
 from rollout.planning.goal import GoalLike, goal_weights
 from rollout.planning.plan import JointPlan
-from rollout.planning.searchable import Searchable
-from rollout.planning.seeds import Seeds, row_noise
+from rollout.planning.searchable import Searchable, child_keys
+from rollout.planning.seeds import Seeds
 from rollout.search import (
     JointPolicyOutput,
     JointRecurrentOutput,
     JointRoot,
+    candidate_noise,
     joint_gumbel_muzero_policy,
     joint_muzero_policy,
 )
 from rollout.search.types import Seed
-
-_WORD = (1 << 32) - 1
-_STEP = 0x9E3779B1  # odd: keys of a node's children are distinct
 
 
 class JointSearch:
@@ -97,8 +95,8 @@ class JointSearch:
         goal = self.goal if goal is None else goal
         weights = None if goal is None else goal_weights(goal, self.model.spec, rows)
         seed = self._seeds.next() if seed is None else seed
-        noise = row_noise(seed, rows, self.model.spec.device)
-        model = SearchableTeam(self.model, weights, self.discount, noise)
+        keys = candidate_noise(seed, rows, self.model.spec.device).rows
+        model = SearchableTeam(self.model, weights, self.discount, keys)
         root = model.joint_root(state)
         if invalid_actions is None:
             invalid_actions = model.invalid(state)
@@ -146,18 +144,18 @@ class SearchableTeam(Searchable):
         self.nvec = model.spec.action.nvec
         self.actions, self.most = sum(self.nvec), max(self.nvec)
         self.step = self._joint
-        options = torch.arange(self.most, device=self.noise.device)
+        options = torch.arange(self.most, device=self.keys.device)
         self._missing = (
-            options >= torch.tensor(self.nvec, device=self.noise.device)[:, None]
+            options >= torch.tensor(self.nvec, device=self.keys.device)[:, None]
         )  # [P, A]
 
     def joint_root(self, state: Any) -> JointRoot:
         """Return what a search starts from."""
-        logits, value, _ = self.root(state)[:3]
+        logits, value = self.root(state)[:2]
         rows = torch.arange(len(value), device=value.device)
         # what a player does not have is lowest in a policy that is shown, as it is never chosen
         table = self._table(logits).masked_fill(self._missing, torch.finfo(torch.float32).min)
-        return JointRoot(table, value, (state, rows, self.noise.rows))
+        return JointRoot(table, value, (state, rows, self.keys))
 
     def barred(self, invalid: Tensor | None, rows: int) -> Tensor | None:
         """Return what is not allowed, [R, P, A], from the players' columns [R, sum(nvec)]."""
@@ -174,19 +172,18 @@ class SearchableTeam(Searchable):
 
     def _joint(self, joint: Tensor, kept: Any) -> tuple[JointRecurrentOutput, Any]:
         state, rows, keys = kept
+        keys = child_keys(keys, joint)
         weights = self.weights_of(rows)
         if isinstance(self.model, Fused):
             after, output = self.model.recurrent(state, joint, weights)
             reward, discount, logits, value, invalid, done = output[:6]
             discount = discount * self.discount
         else:
-            after, transition = self.model.step(state, joint, CounterNoise(self.noise.seed, keys))
+            after, transition = self.model.step(state, joint, CounterNoise(0, keys))
             reward, discount = self._pays(transition, weights)
             logits, value = self._predict(after, weights)
             invalid = self.invalid(after)
             done = None if invalid is None else discount == 0
-        place = torch.tensor([self.most**p for p in range(len(self.nvec))], device=joint.device)
-        keys = (keys * _STEP + (joint * place).sum(1) + 1) & _WORD
         barred = self.barred(invalid, len(joint))
         return JointRecurrentOutput(reward, discount, self._table(logits), value, barred, done), (
             after, rows, keys

@@ -7,6 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
+from rollout.planning.carried import CarryingTree
+from rollout.planning.pruning import Pruned, pruned
 from rollout.planning.rules import Rejection
 from rollout.search import SearchTree
 
@@ -41,11 +43,23 @@ class TreePlan(Plan):
     action_weights: Tensor  # [B, A] float32, the planner's policy: a target for the model's
     prior: Tensor  # [B, A] float32, the model's policy before planning
     q_values: Tensor  # [B, A] float32, return of each action; 0 where visit_counts is 0
+    q_value: Tensor  # [B] float32, that of `action`
+    raw_value: Tensor  # [B] float32, the model's value before planning; `value` is the searched one
+    mixed_value: Tensor  # [B] float32, see rollout.search.SearchSummary
     visit_counts: Tensor  # [B, A] float32
     search_tree: SearchTree
     mean_depth: float  # steps ahead that a simulation looked, on average
+    feasible: Tensor  # [B] bool, false where nothing kept to every rule, and the least was taken
+    rejections: tuple[Rejection, ...] = ()  # one a rule of `forbid`
     # [B, A, *action shape], what each column of the four above stands for; None: column a is a
     actions: Tensor | None = None
+
+    def pruned(self, row: int = 0) -> tuple[Pruned, ...]:
+        """Return the branches of a row that rules cut off: path, event and its probability."""
+        if not self.rejections:
+            return ()
+        assert isinstance(self.search_tree, CarryingTree)
+        return pruned(self.search_tree, row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any, Literal
@@ -13,13 +13,17 @@ from torch.utils import _pytree as pytree
 
 from rollout.models.protocol import Chance, Discrete, WorldModel
 from rollout.planning.afterstates import SearchableAfterstates
+from rollout.planning.carried import CarryingTree, carrying
 from rollout.planning.goal import GoalLike, goal_weights
 from rollout.planning.plan import TreePlan
-from rollout.planning.searchable import Searchable, compile_model, sampler_for
-from rollout.planning.seeds import Seeds, row_noise
+from rollout.planning.pruning import rejections
+from rollout.planning.rules import Rejection, rules
+from rollout.planning.searchable import Searchable, compile_model, sampler_for, why_plain
+from rollout.planning.seeds import Seeds
 from rollout.search import (
     PolicyOutput,
     Sampler,
+    candidate_noise,
     gumbel_muzero_policy,
     muzero_policy,
     sampled_muzero_policy,
@@ -44,6 +48,13 @@ class TreeSearch:
         `rollout.models.Chance`, whose simulations and max_depth count both halves of a step).
     discount: a step's, on top of the model's own continuation.
     goal: weights on the model's events, in place of its reward and value; see `goal_weights`.
+    forbid: event name -> the highest probability of it along a plan; see `rollout.planning.rules`.
+        A branch above is cut off and never taken, and `TreePlan.rejections` and `pruned` tell.
+        Where nothing is left, what oversteps least is taken and `TreePlan.feasible` is false.
+    disagreement_bonus, disagreement_penalty: look where the model is unsure, and lower what is
+        expected there; for models whose steps tell their spread, in units of `Transition.spread`,
+        or else ensembles (Members), in units of return: the deviation, over members, of reward +
+        discount * value. See `rollout.search.Limits`.
     seed: of the planner's own sequence of seeds, one a plan.
     paths: whether to step the model along the line that a plan expects, for `Plan.path_events`;
         only models with events are asked, at D more calls a plan.
@@ -51,6 +62,8 @@ class TreeSearch:
         the network is small; see `rollout.search.compile_recurrent`. "auto" does where it can be
         had and tells in `not_compiled` why it could not; the first plan then takes seconds, unless
         the code is on disk from before. Continuations are read with the discount as it is now.
+        `forbid` and disagreement read each step's events and spread, so they go without.
+    wave, early_stop, zero_discount_ends: see `rollout.search.Limits`.
     candidates: of a node, where actions are not Discrete. sampler: draws them in place of the usual
         one, of any actions; see `rollout.search.GaussianSampler` and the others.
     top_k: of Discrete actions, how many of the likeliest a node keeps; None for all.
@@ -68,15 +81,24 @@ class TreeSearch:
         policy: Literal["gumbel", "muzero", "stochastic"] = "gumbel",
         discount: float = 0.997,
         goal: GoalLike | None = None,
+        forbid: Mapping[str, float] | None = None,
+        disagreement_bonus: float = 0.0,
+        disagreement_penalty: float = 0.0,
         max_depth: int | None = None,
+        wave: int = 1,
+        early_stop: bool = False,
+        zero_discount_ends: bool = False,
         qtransform: QTransformLike | None = None,
         max_num_considered_actions: int = 16,
         gumbel_scale: float = 1.0,
         dirichlet_fraction: float = 0.25,
         dirichlet_alpha: float = 0.3,
+        dirichlet_legal_only: bool = False,
         pb_c_init: float = 1.25,
         pb_c_base: float = 19652.0,
         temperature: float = 1.0,
+        choice: Literal["visits", "lower_bound"] = "visits",
+        deviations: float = 2.0,
         num_threads: int | None = None,
         seed: int = 0,
         paths: bool = True,
@@ -103,6 +125,12 @@ class TreeSearch:
                 "policy: 'stochastic' searches all of a model's Discrete actions, without sampler "
                 f"or top_k; got {model.spec.action}"
             )
+        self._doubts = disagreement_bonus != 0.0 or disagreement_penalty != 0.0
+        if policy == "stochastic" and (forbid or self._doubts):
+            raise ValueError(
+                "forbid, disagreement_bonus, disagreement_penalty: expected none with "
+                "policy='stochastic'; 'gumbel' and 'muzero' have them"
+            )
         if not 0.0 <= discount <= 1.0:
             raise ValueError(f"discount: expected a number in [0, 1], got {discount}")
         self.model = model
@@ -110,6 +138,7 @@ class TreeSearch:
         self.discount = discount
         self.goal = goal
         self.paths = paths
+        self._rules = rules(forbid, model.spec)
         self.not_compiled = ""  # why the model is called as it is, where compile="auto"
         self._compiled: CompiledRecurrent | None = None
         self._must_compile = compile is True
@@ -119,11 +148,21 @@ class TreeSearch:
                     raise CannotCompileError(
                         "compile: policy='stochastic' calls its model as it is"
                     )
+                if why := why_plain(self._rules, self._doubts):
+                    raise CannotCompileError(f"compile: {why}; search without it")
                 self._compiled = compile_model(model, discount)
             except CannotCompileError as error:
                 self._do_without(error)
         self._seeds = Seeds(seed)
-        self._settings: dict[str, Any] = {"max_depth": max_depth, "num_threads": num_threads}
+        self._settings: dict[str, Any] = {
+            "max_depth": max_depth,
+            "num_threads": num_threads,
+            "wave": wave,
+            "early_stop": early_stop,
+            "zero_discount_ends": zero_discount_ends,
+            "disagreement_bonus": disagreement_bonus,
+            "disagreement_penalty": disagreement_penalty,
+        }
         if qtransform is not None:
             resolve(qtransform)  # a wrong one is an error here and not at the first plan
             self._settings["qtransform"] = qtransform
@@ -140,10 +179,13 @@ class TreeSearch:
             self._settings |= {
                 "dirichlet_fraction": dirichlet_fraction,
                 "dirichlet_alpha": dirichlet_alpha,
+                "dirichlet_legal_only": dirichlet_legal_only,
                 "pb_c_init": pb_c_init,
                 "pb_c_base": pb_c_base,
                 "temperature": temperature,
             }
+            if policy == "muzero":
+                self._settings |= {"choice": choice, "deviations": deviations}
         if top_k is not None:
             self._settings["top_k"] = top_k
         if not listed:
@@ -156,7 +198,7 @@ class TreeSearch:
         self,
         state: Any,
         *,
-        num_simulations: int | None = None,
+        num_simulations: int | Tensor | None = None,
         goal: GoalLike | None = None,
         invalid_actions: Tensor | None = None,
         seed: Seed | None = None,
@@ -165,7 +207,8 @@ class TreeSearch:
         """Plan from B states at once.
 
         state: the model's pytree, leaves [B, ...].
-        num_simulations, goal: None for the planner's own.
+        num_simulations, goal: None for the planner's own. num_simulations may be [B] ints, a budget
+            for each row.
         invalid_actions: [B, A] bool, true where an action must not be taken now (of several
             choices [B, sum(nvec)], an option's column after another's); None for what the model's
             own rules forbid (`rollout.models.Legal`), if it knows them.
@@ -182,8 +225,19 @@ class TreeSearch:
         weights = None if goal is None else goal_weights(goal, self.model.spec, rows)
         if seed is None:
             seed = self._seeds.next()
+        if num_simulations is None:
+            num_simulations = self.num_simulations
+        settings = self._settings
         model = self._view(
-            self.model, weights, self.discount, row_noise(seed, rows, self.model.spec.device)
+            self.model,
+            weights,
+            self.discount,
+            candidate_noise(seed, rows, self.model.spec.device).rows,
+            ruled=self._rules,
+            doubts=self._doubts,
+            ragged=settings["wave"] > 1
+            or settings["early_stop"]
+            or not isinstance(num_simulations, int),
         )
         if self._compiled is not None:
             try:
@@ -193,31 +247,38 @@ class TreeSearch:
         root = model.root(state)
         if invalid_actions is None:
             invalid_actions = model.invalid(state)
-        settings = self._settings
         if deadline_ms is not None:
             spent = 1000 * (perf_counter() - start)
             settings = settings | {"deadline_ms": max(deadline_ms - spent, 0.0)}
         output = self._search(
             root,
             *model.functions,
-            self.num_simulations if num_simulations is None else num_simulations,
+            num_simulations,
             invalid_actions=invalid_actions,
             seed=seed,
             **settings,
         )
         tree, device = output.search_tree, output.action.device
+        if model.carries:
+            tree = carrying(tree, self._rules)
         summary = tree.summary()
         first = output.action if output.column is None else output.column
         path_actions, path_rewards = model.path(tree, first)
         with_events = self.paths and deadline_ms is None
         path_events = model.path_events(state, path_actions) if with_events else None
         prior = root.prior_logits.softmax(-1) if output.prior is None else output.prior
+        found: tuple[Rejection, ...] = ()
+        if isinstance(tree, CarryingTree) and self._rules:
+            found = rejections(tree, first)
         return TreePlan(
             action=output.action,
             action_weights=output.action_weights,
             value=summary.value.to(device),
             prior=prior,
             q_values=summary.qvalues.to(device),
+            q_value=output.q_value.to(device),
+            raw_value=summary.raw_value.to(device),
+            mixed_value=summary.mixed_value.to(device),
             visit_counts=summary.visit_counts.to(device),
             path_actions=path_actions,
             path_rewards=path_rewards,
@@ -225,6 +286,8 @@ class TreeSearch:
             search_tree=tree,
             mean_depth=tree.mean_depth,
             actions=output.actions,
+            feasible=tree.feasible.to(device),
+            rejections=found,
             model_seconds=model.seconds,
             seconds=perf_counter() - start,
         )

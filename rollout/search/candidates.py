@@ -135,6 +135,10 @@ class CandidateTree(SearchTree):
         """The root embedding's pytree with leaves [B, N, ...], on its device; a copy."""
         return super().embeddings[0]
 
+    def states(self, rows: Tensor, slots: Tensor) -> Embedding:
+        """Return the states at some slots, leaves [M, ...]; rows, slots: [M] int64."""
+        return super().states(rows, slots)[0]
+
     @property
     def actions(self) -> Any:
         """What each node's columns stand for: a pytree of [B, N, K, ...]; a copy."""

@@ -142,3 +142,23 @@ def test_what_is_wrong_is_named():
     with pytest.raises(ValueError, match="partners: expected some, but not all"):
         JointSearch(Climb(), partners=(0, 1)).plan(Climb().begin(1))
     assert TreeSearch(Climb(), candidates=4).plan(Climb().begin(1)).action.shape == (1, 2)
+
+
+class Drawn(Climb):
+    """A climb that goes on; its reward, and an event, is a number drawn at each step."""
+
+    def step(self, state, action, noise):
+        after, _ = super().step(state, action, noise)
+        drawn = noise.uniform("pay")
+        events = torch.stack([drawn, torch.zeros_like(drawn)], 1)
+        return after, Transition(drawn, torch.ones_like(drawn), None, events)
+
+
+def test_what_is_drawn_depends_on_the_way_and_is_the_same_along_the_line():
+    model = Drawn()
+    plan = JointSearch(model, num_simulations=100).plan(model.begin(3), seed=2)
+    # a line may end in an action that some players took and whose reward was not seen
+    seen = plan.path_rewards > 0
+    assert seen[:, :2].all()
+    assert plan.path_rewards[seen].unique().numel() == seen.sum()
+    torch.testing.assert_close(plan.path_events[:, :, 0][seen], plan.path_rewards[seen])
