@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_twin import INDEX_SHIFT, Puct, TableModel, scale_q, search_row, softmax
+from search_twin import INDEX_SHIFT, LOWEST, Puct, TableModel, scale_q, search_row, softmax
 from test_search_twin import compare, some_invalid
 
 import rollout.search as search
@@ -42,7 +42,7 @@ class Regularised(Puct):
         self.sampled = sampled
 
     def policy(self, tree, node):
-        allowed = ~tree.invalid if node == 0 else np.ones_like(tree.invalid)
+        allowed = tree.logits[node] != LOWEST
         prior = np.where(allowed, softmax(tree.logits[node]), 0)
         strength = strength_of(tree.visits[node].sum(), allowed.sum())
         return allowed, solve(prior, scale_q(tree, node, self.transform), strength)
@@ -143,7 +143,7 @@ def test_the_weights_are_the_optimum(arms, simulations, c1):
     )
     policy = output.action_weights[0].double().numpy()
     assert abs(policy.sum() - 1) < 1e-5
-    visits, _, value, found = (part[0].numpy() for part in output.search_tree.summary())
+    visits, _, value, found = (part[0].numpy() for part in output.search_tree.summary()[:4])
     seen = visits > 0
     q = np.where(seen, found, min(value, found[seen].min()))
     prior = logits[0].softmax(0).double().numpy()

@@ -12,7 +12,7 @@ import cffi
 import numpy as np
 import pytest
 import torch
-from search_twin import INDEX_SHIFT, TIE_SITE, TableModel, search_row
+from search_twin import INDEX_SHIFT, LOWEST, TIE_SITE, TableModel, search_row
 from test_search_options import assert_same_tree
 from test_search_twin import some_invalid
 
@@ -67,8 +67,7 @@ class Ucb1:
         with np.errstate(divide="ignore", invalid="ignore"):
             score = np.float32(q + self.c * np.sqrt(np.log(n.sum()) / n))
         score = np.where(n > 0, score, np.inf)
-        if depth == 0:
-            score = np.where(tree.invalid, -np.inf, score)
+        score = np.where(tree.logits[node] == LOWEST, -np.inf, score)
         tied = np.flatnonzero(score >= score.max() - 1e-7)
         if len(tied) == 1:
             return tied[0]
