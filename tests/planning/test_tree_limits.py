@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.goals import Goal, explain
-from rollout.models import Discrete, ModelSpec, ObsSpec, Transition, ValueEquivalent
+from rollout.models import Box, Discrete, ModelSpec, ObsSpec, Transition, ValueEquivalent
 from rollout.models.value_equivalent import ValueEquivalentConfig
 from rollout.planning import TreeSearch
 from rollout.search import CannotCompileError
@@ -178,6 +178,76 @@ def test_rules_can_be_several_and_errors_name_them():
         TreeSearch(Gamble(), policy="stochastic", forbid={"collision": 0.1})
     auto = TreeSearch(ROOM, forbid={"collision": 0.1}, compile="auto")
     assert "rules need the events" in auto.not_compiled
+
+
+class Ledge:
+    """x moves by a number; the further x is beyond 0.5, the likelier a fall. It pays x."""
+
+    def __init__(self):
+        self.spec = ModelSpec(
+            obs=ObsSpec((1,)),
+            action=Box((-1.0,), (1.0,)),
+            device=CPU,
+            events=("fall",),
+            stochastic=False,
+        )
+
+    def begin(self, rows):
+        return torch.zeros(rows)
+
+    def observe(self, state, obs, prev_action, first, noise):
+        return obs[:, 0]
+
+    def step(self, state, action, noise):
+        x = state + action[:, 0]
+        return x, Transition(x, torch.ones_like(x), None, self.risk(x)[:, None])
+
+    def risk(self, x):
+        return (x - 0.5).clamp(0.0, 1.0)
+
+    def take(self, state, rows):
+        return state[rows]
+
+
+@pytest.mark.parametrize("policy", ["gumbel", "muzero"])
+def test_rules_hold_where_nodes_have_candidates(policy):
+    options = {"policy": policy, "num_simulations": 200, "temperature": 0.0, "discount": 0.9}
+    state, forbid = torch.tensor([0.0, 0.2, 1.9]), {"fall": 0.2}
+    free = TreeSearch(Ledge(), candidates=12, **options).plan(state, seed=2)
+    plan = TreeSearch(Ledge(), candidates=12, forbid=forbid, **options).plan(state, seed=2)
+    assert (Ledge().risk(free.search_tree.embeddings) > 0.2).any(1).all()
+    assert plan.feasible.tolist() == [True, True, False]
+    tree, rejection = plan.search_tree, plan.rejections[0]
+    for row in range(2):
+        slots = (tree.node_visits[row] > 0).nonzero()[:, 0]
+        assert (tree.chances(torch.full_like(slots, row), slots) <= 0.2).all()
+        # of the way that the plan goes, and of each that was cut off
+        along = state[row] + plan.path_actions[row, :, 0].cumsum(0)
+        fall = 1.0 - (1.0 - Ledge().risk(along[~along.isnan()])).prod()
+        torch.testing.assert_close(rejection.probability[row], fall)
+        branches = plan.pruned(row)
+        assert len(branches) == rejection.rejected[row] > 0
+        for branch in branches:
+            if len(branch.path) == 1:
+                after = state[row] + plan.actions[row, branch.path[0], 0]
+                assert branch.probability == pytest.approx(Ledge().risk(after).item(), abs=1e-6)
+    # all that the last could draw is too far; the least is as far back as it goes
+    assert plan.action[2] == plan.actions[2].min()
+    torch.testing.assert_close(rejection.probability[2], Ledge().risk(1.9 + plan.action[2, 0]))
+
+
+@pytest.mark.parametrize("policy", ["gumbel", "muzero"])
+def test_rules_hold_where_the_likeliest_actions_are_kept(policy):
+    options = {"policy": policy, "num_simulations": 100, "forbid": {"collision": 0.1}}
+    every = TreeSearch(ROOM, **options).plan(START, seed=1)
+    all_kept = TreeSearch(ROOM, top_k=4, **options).plan(START, seed=1)
+    assert torch.equal(every.search_tree.node_values, all_kept.search_tree.node_values)
+    assert every.pruned() == all_kept.pruned() != ()
+    onward = torch.tensor([[False, False, True, True]])
+    two = TreeSearch(ROOM, top_k=2, **options).plan(START, seed=1, invalid_actions=onward)
+    assert two.actions.tolist() == [[0, 1]]
+    assert two.action.item() == 1
+    assert [one.path for one in two.pruned()] == [(0,)]
 
 
 class Arms:
