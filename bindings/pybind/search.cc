@@ -192,7 +192,8 @@ class BoundSearch {
     return out;
   }
 
-  // (actions from the root, slot, excess, worth, visits, logit) of each edge closed in a row.
+  // (actions from the root, slot, excess, worth, visits, logit, whether it is an outcome of chance)
+  // of each edge closed in a row.
   py::list Closings(std::size_t row) const {
     const Tree& tree = search_->tree();
     py::list out;
@@ -204,8 +205,9 @@ class BoundSearch {
         slot = head.parent;
       }
       std::ranges::reverse(path);
+      const bool chance = tree.Head(row, closing.parent).chance != 0;
       out.append(py::make_tuple(path, closing.slot, closing.excess, closing.worth, closing.visits,
-                                closing.logit));
+                                closing.logit, chance));
     }
     return out;
   }

@@ -144,6 +144,11 @@ class CandidateTree(SearchTree):
         """What each node's columns stand for: a pytree of [B, N, K, ...]; a copy."""
         return super().embeddings[1]
 
+    def edge_actions(self, row: int) -> Any:
+        """Return what the columns of a row's nodes stand for: a pytree of [N, K, ...]."""
+        slots = torch.arange(self.num_simulations + 1)
+        return super().states(torch.full_like(slots, row), slots)[1]
+
     def actions_along(self, columns: Tensor) -> Any:
         """Return the actions of a path of columns, as `principal_path` gives it.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.utils import _pytree as pytree
 
 if TYPE_CHECKING:
     from rollout.search.tree import SearchTree
@@ -23,11 +24,15 @@ def visit_table(tree: SearchTree, row: int = 0, names: Sequence[str] | None = No
     Raises as `to_dict`.
     """
     root = to_dict(tree, row, names)
-    tried = {child["action"]: child for child in root.get("children", [])}
+    tried = {child.get("column", child["action"]): child for child in root.get("children", [])}
     logits = tree.children_prior_logits[row, 0, : tree.num_actions]
     priors = logits.softmax(-1).tolist()
     barred = (logits == torch.finfo(torch.float32).min).tolist()
-    labels = [_name(action, False, names) for action in range(tree.num_actions)]
+    edges = _Edges(tree, row, names)
+    labels = [
+        "" if barred[a] and a not in tried else edges.of(0, a, False)["name"]
+        for a in range(len(barred))
+    ]
     wide = max(len("action"), *map(len, labels))
     lines = [f"{'action':<{wide}}  visits   share        Q   reward   prior"]
     visits = max(root["visits"] - 1, 1)
@@ -57,16 +62,18 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
     """Return a row's tree as nested dicts of plain numbers, children in order of visits.
 
     Keys: name, visits, value (mean return), raw_value (the model's); below the root action, prior,
-    reward, discount and q too; children where there are any. names: of the A actions. What chance
-    gave has outcome for action, and "chance" and its number for a name; what awaits it says so in
-    awaits. What was closed (see `SearchTree.closed`) comes after the others, with the reason in
-    closed, no visits, and no values; the root says whether it is feasible.
-    Raises IndexError for a row that is not there, ValueError for a wrong number of names.
+    reward, discount and q too; children where there are any. What chance gave has outcome for
+    action, and "chance" and its number for a name; what awaits it says so in awaits. What was
+    closed (see `SearchTree.closed`) comes after the others, with the reason in closed, no visits,
+    and no values; the root says whether it is feasible. Where nodes have candidates, action is what
+    was taken and column which candidate of its node that is.
+    names: of the A actions; where candidates are some of a list, of all on it.
+    Raises IndexError for a row that is not there, ValueError for a wrong number of names, and for
+    names of actions that are no list.
     """
     if not 0 <= row < tree.batch_size:
         raise IndexError(f"row: expected 0 to {tree.batch_size - 1}, got {row}")
-    if names is not None and len(names) != tree.num_actions:
-        raise ValueError(f"names: expected {tree.num_actions}, one an action, got {len(names)}")
+    edges = _Edges(tree, row, names)
     index, visits = tree.children_index[row].tolist(), tree.node_visits[row].tolist()
     values, raw = tree.node_values[row].tolist(), tree.raw_values[row].tolist()
     rewards, discounts = tree.children_rewards[row].tolist(), tree.children_discounts[row].tolist()
@@ -84,9 +91,7 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
             if child < 0:
                 continue
             reward, discount = rewards[slot][action], discounts[slot][action]
-            nodes[child] |= {
-                "name": _name(action, chance[slot], names),
-                "outcome" if chance[slot] else "action": action,
+            nodes[child] |= edges.of(slot, action, chance[slot]) | {
                 "prior": priors[slot][action],
                 "reward": reward,
                 "discount": discount,
@@ -99,36 +104,78 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
         if children:
             nodes[slot]["children"] = sorted(children, key=lambda node: -node["visits"])
     nodes[0]["feasible"] = bool(tree.feasible[row])
-    _add_closed(nodes[0], tree, row, names)
+    _add_closed(nodes, index, edges, tree, row)
     return nodes[0]
 
 
 def _add_closed(
-    root: dict[str, Any], tree: SearchTree, row: int, names: Sequence[str] | None
+    nodes: list[dict[str, Any]], index: list[list[int]], edges: _Edges, tree: SearchTree, row: int
 ) -> None:
-    """Hang what was closed where it was; a step whose way there is closed hangs below that."""
-    for path, reason in sorted(tree.reasons(row).items(), key=lambda item: len(item[0])):
-        node = root
-        for edge in path[:-1]:
-            below = node["children"]
-            node = next(
-                child for child in below if edge in (child.get("action"), child.get("outcome"))
+    """Hang what was closed where it was; what closed the way there hangs below that.
+
+    nodes: by slot, all that is reached from the root hanging together. index: children_index.
+    """
+    closed, reasons = tree.closed(row), tree.reasons(row)
+    slots = {one.path: one.slot for one in closed}
+    for one in sorted(closed, key=lambda one: len(one.path)):
+        above = 0
+        for depth, edge in enumerate(one.path[:-1], 1):
+            above = slots.get(one.path[:depth], index[above][edge])
+            if above < 0:  # it lies behind a step that was closed for another one's sake
+                break
+        else:
+            step = edges.of(above, one.path[-1], one.chance)
+            nodes[one.slot] = step | {"visits": 0, "closed": reasons[one.path]}
+            nodes[above].setdefault("children", []).append(nodes[one.slot])
+
+
+class _Edges:
+    """What the edges of a row's nodes stand for, and what they are called."""
+
+    def __init__(self, tree: SearchTree, row: int, names: Sequence[str] | None) -> None:
+        self.names = names
+        actions = tree.edge_actions(row)
+        self.leaves = None if actions is None else [x.cpu() for x in pytree.tree_leaves(actions)]
+        if names is None:
+            return
+        if self.leaves is None and len(names) != tree.num_actions:
+            raise ValueError(f"names: expected {tree.num_actions}, one an action, got {len(names)}")
+        if self.leaves is not None and not _listed(self.leaves):
+            raise ValueError(
+                "names: expected None where actions are no list: they are shown as they are"
             )
-        after_chance = node.get("awaits") == "chance"
-        node.setdefault("children", []).append(
-            {
-                "name": _name(path[-1], after_chance, names),
-                "outcome" if after_chance else "action": path[-1],
-                "visits": 0,
-                "closed": reason,
-            }
-        )
+
+    def of(self, slot: int, edge: int, chance: bool) -> dict[str, Any]:
+        """Return an edge's name and action, or outcome; its column, of candidates."""
+        if chance:
+            return {"name": f"chance {edge}", "outcome": edge}
+        if self.leaves is None:
+            return {"name": self._name(edge), "action": edge}
+        parts = [leaf[slot, edge].tolist() for leaf in self.leaves]
+        action = parts[0] if len(parts) == 1 else parts
+        return {"name": self._name(action), "action": action, "column": edge}
+
+    def _name(self, action: Any) -> str:
+        if self.names is None:
+            return _text(action)
+        if not 0 <= action < len(self.names):
+            raise ValueError(
+                f"names: expected one for each of the model's actions, {action} among them, got "
+                f"{len(self.names)}"
+            )
+        name: str = self.names[action]
+        return name
 
 
-def _name(edge: int, chance: bool, names: Sequence[str] | None) -> str:
-    if chance:
-        return f"chance {edge}"
-    return str(edge) if names is None else names[edge]
+def _listed(leaves: list[torch.Tensor]) -> bool:
+    """Return whether actions are numbers of a list, from their leaves [N, K, ...]."""
+    return len(leaves) == 1 and leaves[0].dim() == 2 and not leaves[0].is_floating_point()
+
+
+def _text(action: Any) -> str:
+    if isinstance(action, list):
+        return "(" + ", ".join(map(_text, action)) + ")"
+    return f"{action:.3g}" if isinstance(action, float) else str(action)
 
 
 def to_graphviz(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) -> str:

@@ -38,6 +38,7 @@ class Closed(NamedTuple):
     visits: int  # that were taken out of the tree with it
     prior_logit: float
     slot: int  # where the state that it leads to is kept, see `SearchTree.states`
+    chance: bool  # whether the step is an outcome of chance
 
 
 class SearchTree:
@@ -195,8 +196,8 @@ class SearchTree:
         It is in no array of the tree, which is as if those steps had never been allowed.
         """
         return [
-            Closed(tuple(path), excess, worth, visits, logit, slot)
-            for path, slot, excess, worth, visits, logit in self._native.closings(row)
+            Closed(tuple(path), excess, worth, visits, logit, slot, chance)
+            for path, slot, excess, worth, visits, logit, chance in self._native.closings(row)
         ]
 
     def reasons(self, row: int = 0) -> dict[tuple[int, ...], str]:
@@ -205,6 +206,13 @@ class SearchTree:
             one.path: f"over its limit by {one.excess:.3g}" if one.excess > 0 else _DEAD_END
             for one in self.closed(row)
         }
+
+    def edge_actions(self, row: int) -> Any:
+        """Return what the edges of a row's nodes stand for, None where edge a is action a.
+
+        Where nodes have candidates it is a pytree of [N, F, ...], for slots that were reached.
+        """
+        return None
 
     def visit_table(self, row: int = 0, names: Sequence[str] | None = None) -> str:
         """Return a row's root as a table in plain text; see `rollout.search.show.visit_table`."""

@@ -307,7 +307,7 @@ def test_a_forbidden_outcome_closes_the_action_before_it(policy):
     output = policy(root, recurrent, 20, num_outcomes=2)
     assert output.action.tolist() == [1] * 4
     closed = output.search_tree.closed(2)
-    assert [one.path for one in closed] == [(0, 1), (0,)]
+    assert [(one.path, one.chance) for one in closed] == [((0, 1), True), ((0,), False)]
     assert output.value.tolist() == pytest.approx([0.0] * 4, abs=1e-6)
 
 

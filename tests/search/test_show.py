@@ -111,3 +111,99 @@ def test_the_mixed_value_is_the_one_that_completes(tree):
     mean = (prior * summary.qvalues).sum(1) / prior.sum(1)
     torch.testing.assert_close(summary.mixed_value, (summary.raw_value + 25 * mean) / 26)
     torch.testing.assert_close(summary.raw_value, tree.raw_values[:, 0])
+
+
+def gaussian(state):
+    """Two numbers, of any mean and deviation."""
+    return torch.zeros(len(state), 4)
+
+
+def numbers(action, state):
+    after = state + action
+    return search.RecurrentOutput(
+        -after.square().sum(1), torch.full((len(action),), 0.9), gaussian(after), after.sum(1)
+    ), after
+
+
+def test_candidates_that_are_numbers_are_shown_as_they_are(tmp_path):
+    state = torch.zeros(2, 2)
+    output = search.sampled_muzero_policy(
+        search.Root(gaussian(state), torch.zeros(2), state),
+        numbers,
+        40,
+        sampler=search.GaussianSampler(4, (-1.0, -1.0), (1.0, 1.0)),
+    )
+    tree, below = output.search_tree, 0
+    root = tree.to_dict(1)
+    for child in root["children"]:
+        assert child["action"] == output.actions[1, child["column"]].tolist()
+        assert child["name"] == "({:.3g}, {:.3g})".format(*child["action"])
+        slot = tree.children_index[1, 0, child["column"]]
+        for grandchild in child.get("children", []):
+            below += 1
+            assert grandchild["action"] == tree.actions[1, slot, grandchild["column"]].tolist()
+    assert below > 4
+    first = root["children"][0]["name"]
+    assert f'label="{first}\\nQ' in tree.to_graphviz(1)
+    assert tree.visit_table(1).splitlines()[1].startswith(first + " ")
+    tree.to_html(tmp_path / "tree.html", 1)
+    assert f'"name": "{first}"' in (tmp_path / "tree.html").read_text()
+    with pytest.raises(ValueError, match="names: expected None where actions are no list"):
+        tree.to_dict(1, names=["a", "b", "c", "d"])
+
+
+def test_candidates_of_a_list_go_by_its_names():
+    model, names = TableModel(6), ["a", "b", "c", "d", "e", "f"]
+    forbidden = torch.rand(model.SIZE, generator=torch.Generator().manual_seed(1)) < 0.3
+
+    def recurrent(action, state):
+        output, after = model.recurrent(action, state)
+        return output._replace(forbidden=forbidden[after]), after
+
+    tree = search.muzero_policy(model.root(8), recurrent, 40, top_k=3).search_tree
+    kept, ruled_out = tree.actions, 0
+
+    def walk(row, node, slot):
+        nonlocal ruled_out
+        for child in node.get("children", []):
+            assert child["action"] == kept[row, slot, child["column"]]
+            assert child["name"] == names[child["action"]]
+            ruled_out += "closed" in child
+            if "closed" not in child:
+                walk(row, child, tree.children_index[row, slot, child["column"]])
+
+    for row in range(8):
+        walk(row, tree.to_dict(row, names), 0)
+    assert ruled_out > 8
+    shown = {line.split()[0] for line in tree.visit_table(2, names).splitlines()[1:]}
+    assert shown == {names[action] for action in kept[2, 0]}
+    with pytest.raises(ValueError, match="names: expected one for each of the model's actions"):
+        tree.to_dict(0, names[:1])
+
+
+def test_what_lies_behind_a_closed_action_is_left_out():
+    # action 0 awaits one of three outcomes. One has a step that is closed first; another closes all
+    def recurrent(action, state):
+        waits = state == 1
+        after = torch.where(state == 0, torch.where(action == 0, 1, 9), 9)
+        after = torch.where(waits, 2 + action, after)
+        logits = torch.zeros(len(action), 3)
+        logits[after == 1] = torch.tensor([2.0, 0.0, 0.0])
+        return search.RecurrentOutput(
+            (state == 0).float() * (action == 0),
+            torch.ones(len(action)),
+            logits,
+            torch.zeros(len(action)),
+            chance=after == 1,
+            forbidden=((state == 2) & (action == 1)) | (waits & (action == 2)),
+        ), after
+
+    root = search.Root(
+        torch.tensor([[2.0, 0.0]]), torch.zeros(1), torch.zeros(1, dtype=torch.int64)
+    )
+    tree = search.muzero_policy(root, recurrent, 60, num_outcomes=3).search_tree
+    assert [one.path for one in tree.closed()] == [(0, 0, 1), (0, 2), (0,)]
+    last = tree.to_dict()["children"][-1]
+    assert last["action"] == 0
+    assert [(one["name"], one["outcome"]) for one in last["children"]] == [("chance 2", 2)]
+    assert count(last) == tree.to_graphviz().count("style=dashed") == 2
