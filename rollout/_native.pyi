@@ -369,6 +369,39 @@ class EnvBatch:
     def num_threads(self) -> int:
         """How many threads step the rows."""
 
+class Leaves:
+    """The leaves of a search over an environment's own worlds. L leaves, A actions, P players.
+
+    Trusts its callers: `rollout.search.alphazero` checks what it passes on.
+    """
+
+    def __init__(self, env: EnvBatch, most: int, discount: float, players: int) -> None:
+        """Make the arrays for up to `most` leaves. players: 1, or everyone's rewards are told."""
+
+    def arrays(
+        self,
+    ) -> tuple[
+        Any,
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.bool_],
+        NDArray[np.bool_] | None,
+        NDArray[np.int64] | None,
+    ]:
+        """Return the arrays that every step writes, their first L rows.
+
+        Observations; reward [most], of who has moved, or [most, P]; discount [most], 0 where a game
+        has ended by its rules; done [most]; invalid actions [most, A], or None; and whose turn it
+        is [most], or None.
+        """
+
+    def step(self, actions: Tensor, worlds: Tensor) -> None:
+        """Step worlds where they lie.
+
+        actions: [L] int64. worlds: [L, row_bytes] uint8, contiguous, in memory aligned to 16 bytes.
+        Raises ValueError for an action that is against the rules; then no world was stepped.
+        """
+
 class StepArrays:
     """The arrays of one step, for `EnvBatch.step_into` to fill again and again."""
 

@@ -13,6 +13,7 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindKitchen(m);
   rollout::bindings::BindToy(m);
   rollout::bindings::BindPlugin(m);
+  rollout::bindings::BindLeaves(m);
   rollout::bindings::BindSearch(m);
   rollout::bindings::BindTrajectory(m);
 }

@@ -14,6 +14,7 @@ void BindChance(py::module_& m);
 void BindGrid(py::module_& m);
 void BindLibm(py::module_& m);
 void BindKitchen(py::module_& m);
+void BindLeaves(py::module_& m);
 void BindPlugin(py::module_& m);
 void BindVec(py::module_& m);
 void BindSearch(py::module_& m);

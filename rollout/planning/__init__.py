@@ -1,5 +1,6 @@
 """Planners: what to do next, by looking ahead in a world model."""
 
+from rollout.planning.alphazero import AlphaZero
 from rollout.planning.goal import EventGoal, goal_weights
 from rollout.planning.joint_search import JointSearch
 from rollout.planning.plan import JointPlan, Plan, Planner, TrajectoryPlan, TreePlan
@@ -15,6 +16,7 @@ __all__ = [
     "MPPI",
     "PRESETS",
     "TDMPC",
+    "AlphaZero",
     "EventGoal",
     "JointPlan",
     "JointSearch",

@@ -1,6 +1,7 @@
 """Batched tree search over any model that is a function on tensors."""
 
 from rollout.recurrent import RecurrentOutput
+from rollout.search.alphazero import EvaluateFn, alphazero_policy
 from rollout.search.candidates import Candidates, CandidateTree
 from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
 from rollout.search.joint import (
@@ -60,6 +61,7 @@ __all__ = [
     "CompiledRecurrent",
     "DecisionRecurrentFn",
     "DecisionRecurrentFnOutput",
+    "EvaluateFn",
     "GaussianSampler",
     "HybridSampler",
     "JointPolicyOutput",
@@ -85,6 +87,7 @@ __all__ = [
     "StoredState",
     "UniformSampler",
     "ValuePrefix",
+    "alphazero_policy",
     "candidate_noise",
     "compile_recurrent",
     "gumbel_muzero_policy",
