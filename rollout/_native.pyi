@@ -402,6 +402,36 @@ class Leaves:
         Raises ValueError for an action that is against the rules; then no world was stepped.
         """
 
+def uct(
+    env: EnvBatch,
+    rows: NDArray[np.uint8],
+    seed: int | NDArray[np.uint64],
+    simulations: int,
+    c: float,
+    playouts: int,
+    playout_steps: int,
+    sampled: bool,
+    evaluate: int,
+    forbidden: NDArray[np.int8] | None,
+    seconds: float | None,
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.int32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.int32],
+]:
+    """Search from worlds by UCT, in native threads, without the GIL.
+
+    rows: [B, row_bytes], checked by whoever calls. seed: one for all, row r drawing from (seed, r),
+    or [B]. sampled: chance falls anew in every simulation. evaluate: the address of a C function
+    void (const obs *, int32_t to_play, double *returns), or 0 for `playouts` random games of at
+    most playout_steps. forbidden: [B, A], at the roots. seconds: from now; None: no deadline.
+    Returns action [B], visits [B, A], mean returns [B, A] of who moves, their mean [B], and
+    simulations [B]. Raises ValueError where `evaluate` gave what is not finite, EnvError where the
+    environment fails.
+    """
+
 class StepArrays:
     """The arrays of one step, for `EnvBatch.step_into` to fill again and again."""
 

@@ -16,4 +16,5 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindLeaves(m);
   rollout::bindings::BindSearch(m);
   rollout::bindings::BindTrajectory(m);
+  rollout::bindings::BindUct(m);
 }

@@ -20,5 +20,6 @@ void BindVec(py::module_& m);
 void BindSearch(py::module_& m);
 void BindToy(py::module_& m);
 void BindTrajectory(py::module_& m);
+void BindUct(py::module_& m);
 
 }  // namespace rollout::bindings

@@ -49,6 +49,7 @@ from rollout.search.stochastic import (
 )
 from rollout.search.tree import Closed, SearchSummary, SearchTree
 from rollout.search.types import PolicyOutput, RecurrentFn, Root
+from rollout.search.uct import UctOutput, uct
 
 __all__ = [
     "CandidateTree",
@@ -85,6 +86,7 @@ __all__ = [
     "Selection",
     "StepFn",
     "StoredState",
+    "UctOutput",
     "UniformSampler",
     "ValuePrefix",
     "alphazero_policy",
@@ -103,4 +105,5 @@ __all__ = [
     "sampled_muzero_policy",
     "selection_rule",
     "stochastic_muzero_policy",
+    "uct",
 ]
