@@ -432,6 +432,79 @@ def uct(
     environment fails.
     """
 
+class SimultaneousSearch:
+    """A batch of searches where players move at once. B rows, P players, A actions each.
+
+    Trusts its callers in shapes: `rollout.search.simultaneous` checks them.
+    """
+
+    def __init__(
+        self,
+        seed: int | NDArray[np.uint64],
+        *,
+        batch: int,
+        players: int,
+        actions: int,
+        simulations: int,
+        max_depth: int,
+        regret_matching: bool,
+        c: float,
+        exploration: float,
+        temperature: float,
+        num_threads: int,
+    ) -> None:
+        """Allocate the trees of B rows.
+
+        seed: one for all, row r drawing from (seed, r), or [B]. num_threads: 0 for all processors.
+        """
+
+    def begin(
+        self,
+        prior_logits: NDArray[np.float32],
+        value: NDArray[np.float32],
+        invalid: NDArray[np.bool_] | None,
+    ) -> None:
+        """Take the roots and choose the first leaves.
+
+        prior_logits: [B, P, A]. value: [B, P]. invalid: [B, P, A]. Raises ValueError for the first
+        row that is not finite, or that allows a player no action.
+        """
+
+    def advance(
+        self,
+        reward: NDArray[np.float32],
+        discount: NDArray[np.float32],
+        prior_logits: NDArray[np.float32],
+        value: NDArray[np.float32],
+        invalid: NDArray[np.bool_] | None,
+        done: NDArray[np.bool_] | None,
+    ) -> bool:
+        """Back up the evaluated leaves and choose the next; return whether there are any.
+
+        reward, value: [B, P]. discount, done: [B]. The rest, and what is raised, are as in `begin`.
+        """
+
+    def leaves(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the arrays that every step writes.
+
+        Actions [B, P], the places of the states to step from, and of those to store [B], in arenas
+        [N * B, ...].
+        """
+
+    def act(
+        self,
+    ) -> tuple[
+        NDArray[np.int64],
+        NDArray[np.float32],
+        NDArray[np.int32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+    ]:
+        """Return what was found of the roots.
+
+        Actions [B, P], strategies, visits and mean returns [B, P, A], and values [B, P].
+        """
+
 class StepArrays:
     """The arrays of one step, for `EnvBatch.step_into` to fill again and again."""
 

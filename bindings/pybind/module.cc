@@ -15,6 +15,7 @@ PYBIND11_MODULE(_native, m) {
   rollout::bindings::BindPlugin(m);
   rollout::bindings::BindLeaves(m);
   rollout::bindings::BindSearch(m);
+  rollout::bindings::BindSimultaneous(m);
   rollout::bindings::BindTrajectory(m);
   rollout::bindings::BindUct(m);
 }

@@ -18,6 +18,7 @@ void BindLeaves(py::module_& m);
 void BindPlugin(py::module_& m);
 void BindVec(py::module_& m);
 void BindSearch(py::module_& m);
+void BindSimultaneous(py::module_& m);
 void BindToy(py::module_& m);
 void BindTrajectory(py::module_& m);
 void BindUct(py::module_& m);

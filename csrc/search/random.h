@@ -20,6 +20,7 @@ enum class Site : std::uint32_t {
   kAct = 4,
   kRegularised = 16,
   kStep = 17,
+  kJoint = 24
 };
 
 // A row's identity: its seed, and its number among the rows that share that seed.

@@ -39,6 +39,11 @@ from rollout.search.samplers import (
     UniformSampler,
 )
 from rollout.search.selection import Selection, selection_rule
+from rollout.search.simultaneous import (
+    SimultaneousFn,
+    SimultaneousOutput,
+    simultaneous_policy,
+)
 from rollout.search.stochastic import (
     ChanceRecurrentFn,
     ChanceRecurrentFnOutput,
@@ -84,6 +89,8 @@ __all__ = [
     "SearchSummary",
     "SearchTree",
     "Selection",
+    "SimultaneousFn",
+    "SimultaneousOutput",
     "StepFn",
     "StoredState",
     "UctOutput",
@@ -104,6 +111,7 @@ __all__ = [
     "regularised_muzero_policy",
     "sampled_muzero_policy",
     "selection_rule",
+    "simultaneous_policy",
     "stochastic_muzero_policy",
     "uct",
 ]
