@@ -1,7 +1,6 @@
 // One row's tree, and what its thread works with. See uct.h for the layout.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -154,7 +153,7 @@ class Tree {
 // sqrt(ln n) and 1 / sqrt(n), which every choice and every backup needs.
 class Roots {
  public:
-  static constexpr std::int32_t kTabled = 1024;
+  static constexpr std::int32_t kTabled = 1 << 14;
 
   Roots() {
     for (std::int32_t n = 1; n < kTabled; ++n) {
@@ -176,7 +175,7 @@ class Roots {
     return static_cast<float>(1.0 / std::sqrt(static_cast<double>(n)));
   }
 
-  std::array<std::pair<float, float>, kTabled> table_{};
+  std::vector<std::pair<float, float>> table_{kTabled};
 };
 
 }  // namespace rollout::uct

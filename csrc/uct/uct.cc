@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -221,6 +222,11 @@ class Searcher {
     const F8 factor =
         search::Fill(static_cast<float>(settings_.c) * roots_.RootLog(std::max(visits, 1)));
     const std::size_t vectors = edges.width() / kLanes;
+    if (vectors == 1) {
+      // most nodes of small games: from the registers, since the next level waits for this
+      const F8 score = search::Load(edges.q()) + factor * search::Load(edges.spread());
+      return std::countr_zero(search::Bits(score >= search::MaxAcross(score)));
+    }
     for (std::size_t i = 0; i < vectors; ++i) {
       scores_[i] =
           search::Load(edges.q() + i * kLanes) + factor * search::Load(edges.spread() + i * kLanes);
