@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import rollout
+import rollout.search as search
 
 NUM_ENVS = 1024
 
@@ -102,3 +103,51 @@ def test_playouts(benchmark, id: str) -> None:
         pair=f"{id}, playouts", role="ours", name="ours", work=n, unit="playouts"
     )
     benchmark(lambda: env.playouts(worlds, n=n, seed=1))
+
+
+# id, OpenSpiel's name, the least ratio of ours over its
+UCT = [("TicTacToe-v0", "tic_tac_toe", 3.0), ("ConnectFour-v0", "connect_four", 5.0)]
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize(
+    ("row", "side"),
+    list(itertools.product(UCT, ["ours", "OpenSpiel"])),
+    ids=[f"{row[0]}-{side}" for row, side in itertools.product(UCT, ["ours", "OpenSpiel"])],
+)
+def test_uct(benchmark, row: tuple, side: str) -> None:
+    """The same formula, budget and one random game a leaf, from the first position.
+
+    OpenSpiel's is its bot in C++, called once a search; neither side solves or keeps its tree.
+    """
+    id, name, least = row
+    simulations = 1000
+    benchmark.extra_info.update(
+        pair=f"{id}, UCT of {simulations}",
+        role="ours" if side == "ours" else "rival",
+        name=side if side == "ours" else "OpenSpiel MCTSBot",
+        work=simulations,
+        unit="simulations",
+    )
+    if side == "ours":
+        env = rollout.make_vec(id, 1, num_threads=1)
+        env.reset(seed=0)
+        worlds = env.snapshot()
+        benchmark(lambda: search.uct(env, worlds, simulations, c=2.0, seed=1))
+        return
+    pyspiel = pytest.importorskip("pyspiel")
+    benchmark.extra_info["ratio_at_least"] = least
+    game = pyspiel.load_game(name)
+    position, megabytes = game.new_initial_state(), 1000
+    bot = pyspiel.MCTSBot(
+        game,
+        pyspiel.RandomRolloutEvaluator(1, 0),
+        2.0,
+        simulations,
+        megabytes,
+        False,
+        0,
+        False,
+        pyspiel.ChildSelectionPolicy.UCT,
+    )
+    benchmark(lambda: bot.mcts_search(position))
