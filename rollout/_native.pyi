@@ -604,6 +604,20 @@ class SearchOpenLoop:
     def __init__(self, puct: SearchPuct) -> None:
         """See `rollout.search.open_loop_policy`."""
 
+class SearchSubtrees:
+    """What a search takes over from an earlier one: a subtree a row, or nothing."""
+
+    @property
+    def nodes(self) -> int:
+        """Most nodes of a row, the root included; 1 where all start afresh."""
+
+    @property
+    def height(self) -> int:
+        """Edges from a root to the deepest node."""
+
+    def slots(self) -> NDArray[np.int64]:
+        """Where the kept nodes were in the earlier trees, [B, nodes]; -1 past a row's last."""
+
 class Search:
     """A batch of tree searches, driven from outside. B rows, A actions, N nodes.
 
@@ -629,6 +643,7 @@ class Search:
         outcomes: int = 0,
         disagreement_bonus: float = 0.0,
         disagreement_penalty: float = 0.0,
+        subtrees: SearchSubtrees | None = None,
     ) -> None:
         """Allocate the trees of B rows.
 
@@ -639,8 +654,31 @@ class Search:
         a discount of 0. early_stop: rows stop where their action can change no more. budgets: [B]
         simulations of each row, [] for the same of all. outcomes: C, the most of a node that awaits
         an outcome of chance, 0 where none does. disagreement_bonus: what selection adds to Q for a
-        unit of doubt. disagreement_penalty: what a reward loses for a unit of spread.
+        unit of doubt. disagreement_penalty: what a reward loses for a unit of spread. subtrees:
+        what `inherit` will be given.
         """
+
+    def subtrees(
+        self,
+        actions: NDArray[np.int64],
+        *,
+        nodes: int,
+        depth: int,
+        invalid: NDArray[np.bool_] | None,
+    ) -> SearchSubtrees:
+        """Find the subtrees that a later search may begin from.
+
+        actions: [B, D], the actions taken from each root since; a row starts afresh where one is
+        negative or was never visited, or where nothing comes after them. nodes: kept of a row at
+        most, the most visited. depth: edges from the root to the deepest. invalid: [B, A], actions
+        that are not allowed at the new root.
+        """
+
+    def inherit(self, earlier: Search, subtrees: SearchSubtrees) -> None:
+        """Begin from subtrees of an earlier search; called before `begin`, with its `subtrees`."""
+
+    def recall(self) -> None:
+        """Take back the leaves that are out, as if they had not been given: the search is done."""
 
     def begin(
         self,

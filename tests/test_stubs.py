@@ -70,7 +70,7 @@ def of_module(owner: ModuleType | type, prefix: str = "") -> Iterator[tuple[str,
         elif isinstance(value, property):
             yield path, (None, bool(value.__doc__))
         elif callable(value) and (inspect.isroutine(value) or hasattr(value, "__func__")):
-            if name != "__init__" or "(" in (value.__doc__ or ""):
+            if name != "__init__" or (value.__doc__ or "").startswith("__init__("):
                 yield path, from_docstring(path, value.__doc__ or "")
         else:
             yield path, (None, True)

@@ -37,11 +37,13 @@ using search::RowKey;
 using search::Search;
 using search::Selection;
 using search::Shape;
+using search::Subtrees;
 using search::Tree;
 
 using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
 using Actions = py::array_t<std::int64_t, py::array::c_style>;
 using Floats = py::array_t<float, py::array::c_style>;
+using Flags = py::array_t<bool, py::array::c_style>;
 
 const char* HeadName(Head head) {
   switch (head) {
@@ -139,15 +141,34 @@ class BoundSearch {
     return search_->lanes();
   }
 
+  void Inherit(const BoundSearch& from, const Subtrees& subtrees) {
+    const Shape &mine = search_->shape(), &theirs = from.search_->shape();
+    if (mine.players != theirs.players || mine.signs != theirs.signs) {
+      const auto describe = [](const Shape& shape) {
+        return shape.players > 1 ? std::to_string(shape.players) + " players' values"
+               : shape.signs     ? std::string("turns (to_play)")
+                                 : std::string("one player");
+      };
+      throw py::value_error("tree: expected one of " + describe(mine) +
+                            " as the root, got one of " + describe(theirs));
+    }
+    search_->Inherit(from.get(), subtrees);
+  }
+
+  void Recall() {
+    const py::gil_scoped_release release;
+    search_->Recall();
+  }
+
   // The states of one kind by node slot, [N, B, bytes], as a view that keeps the search alive.
   static py::array Arena(const py::object& self, std::size_t kind) {
     const BoundSearch& bound = self.cast<const BoundSearch&>();
     const Shape& shape = bound.search_->shape();
     const TensorView& view = bound.batches_.at(kind);
     const std::size_t bytes = static_cast<std::size_t>(view.RowElements()) * view.item_size;
-    return py::array_t<std::uint8_t>(
-        {static_cast<std::size_t>(shape.simulations) + 1, shape.batch, bytes},
-        reinterpret_cast<std::uint8_t*>(bound.search_->arena(kind)), self);
+    return py::array_t<std::uint8_t>({bound.search_->tree().capacity(), shape.batch, bytes},
+                                     reinterpret_cast<std::uint8_t*>(bound.search_->arena(kind)),
+                                     self);
   }
 
   // Where each lane's parent state is, and where its new state goes, in arenas [N * B, ...].
@@ -594,6 +615,27 @@ py::tuple PrincipalPath(const Search& from, const Actions& first) {
   return py::make_tuple(actions[cut], rewards[cut], slots[cut]);
 }
 
+// actions: [B, D].
+Subtrees FindSubtrees(const Search& from, const Actions& actions, std::size_t nodes,
+                      std::int32_t depth, const std::optional<Flags>& invalid) {
+  search::Keep keep{nodes, depth};
+  if (invalid) keep.invalid = reinterpret_cast<const std::uint8_t*>(invalid->data());
+  return search::FindSubtrees(from.tree(), actions.data(),
+                              static_cast<std::size_t>(actions.shape(1)), keep);
+}
+
+// [B, most] the slots in the earlier tree, kNone past a row's.
+py::array_t<std::int64_t> Slots(const Subtrees& subtrees) {
+  py::array_t<std::int64_t> out({subtrees.slots.size(), subtrees.most});
+  std::fill_n(out.mutable_data(), out.size(), std::int64_t{search::kNone});
+  std::int64_t* to = out.mutable_data();
+  for (const auto& slots : subtrees.slots) {
+    std::ranges::copy(slots, to);
+    to += subtrees.most;
+  }
+  return out;
+}
+
 }  // namespace
 
 void BindSearch(py::module_& m) {
@@ -684,13 +726,23 @@ void BindSearch(py::module_& m) {
                                "The settings of a search over sequences of actions.")
       .def(py::init([](const PuctSettings& puct) { return OpenLoopSettings{puct}; }), arg("puct"));
 
+  py::class_<Subtrees>(m, "SearchSubtrees", "What a search takes over from an earlier one.")
+      .def_property_readonly(
+          "nodes", [](const Subtrees& s) { return s.most; }, "Most nodes of a row.")
+      .def_property_readonly(
+          "height", [](const Subtrees& s) { return s.height; }, "Edges to the deepest node.")
+      .def("slots", &Slots, "Where the kept nodes were.");
+
   py::class_<BoundSearch>(m, "Search", "A batch of tree searches, driven from outside.")
       .def(py::init([](const Rule& rule, const Seed& seed, std::size_t batch, std::size_t actions,
                        std::int32_t simulations, std::int32_t max_depth, int num_threads,
                        std::int32_t wave, std::size_t players, bool signs, bool zero_discount_ends,
                        bool early_stop, const std::vector<std::int32_t>& budgets,
-                       std::size_t outcomes, float disagreement_bonus, float disagreement_penalty) {
-             Shape shape{batch, actions, simulations, std::min(max_depth, simulations)};
+                       std::size_t outcomes, float disagreement_bonus, float disagreement_penalty,
+                       const Subtrees* subtrees) {
+             const std::int32_t deepest = simulations + (subtrees ? subtrees->height : 0);
+             Shape shape{batch, actions, simulations, std::min(max_depth, deepest)};
+             if (subtrees != nullptr) shape.inherited = subtrees->most;
              shape.wave = std::min(wave, simulations);
              shape.players = players;
              shape.signs = signs;
@@ -712,7 +764,8 @@ void BindSearch(py::module_& m) {
            arg("max_depth"), arg("num_threads"), arg("wave") = 1, arg("players") = 1,
            arg("signs") = false, arg("zero_discount_ends") = false, arg("early_stop") = false,
            arg("budgets") = std::vector<std::int32_t>(), arg("outcomes") = 0,
-           arg("disagreement_bonus") = 0.0f, arg("disagreement_penalty") = 0.0f)
+           arg("disagreement_bonus") = 0.0f, arg("disagreement_penalty") = 0.0f,
+           arg("subtrees") = py::none())
       .def("begin", &BoundSearch::Begin, arg("prior_logits"), arg("value"), arg("invalid"),
            arg("states"), arg("action"), arg("batches"), arg("to_play") = py::none(),
            "Take the roots and choose the first leaves.")
@@ -723,6 +776,17 @@ void BindSearch(py::module_& m) {
       .def("feasible", &BoundSearch::Feasible, "Whether each row has an action left.")
       .def("closings", &BoundSearch::Closings, arg("row"),
            "The edges of a row that were closed, in order of time.")
+      .def(
+          "subtrees",
+          [](const BoundSearch& s, const Actions& actions, std::size_t nodes, std::int32_t depth,
+             const std::optional<Flags>& invalid) {
+            return FindSubtrees(s.get(), actions, nodes, depth, invalid);
+          },
+          arg("actions"), kw_only(), arg("nodes"), arg("depth"), arg("invalid"),
+          "Find the subtrees that a later search may begin from.")
+      .def("inherit", &BoundSearch::Inherit, arg("earlier"), arg("subtrees"),
+           "Begin from subtrees of an earlier search.")
+      .def("recall", &BoundSearch::Recall, "Take back the leaves that are out.")
       .def("lane_rows", &BoundSearch::LaneRows, "The row of each leaf that is out.")
       .def("path_steps", &BoundSearch::PathSteps, arg("starts"), arg("noise"),
            "Write what the next step of each lane of an open-loop search begins with.")

@@ -63,12 +63,14 @@ ROLLOUT_INLINE I8 Max(const I8& a, const I8& b) { return a > b ? a : b; }
     return op(pair, __builtin_shuffle(pair, I8{1, 0, 3, 2, 5, 4, 7, 6}));         \
   }
 ROLLOUT_INLINE F8 Add(const F8& a, const F8& b) { return a + b; }
+ROLLOUT_INLINE I8 Add(const I8& a, const I8& b) { return a + b; }
 ROLLOUT_INLINE I8 Or(const I8& a, const I8& b) { return a | b; }
 ROLLOUT_FOLD(MinAcross, F8, Min)
 ROLLOUT_FOLD(MaxAcross, F8, Max)
 ROLLOUT_FOLD(MinAcross, I8, Min)
 ROLLOUT_FOLD(MaxAcross, I8, Max)
 ROLLOUT_FOLD(SumAcross, F8, Add)
+ROLLOUT_FOLD(SumAcross, I8, Add)
 ROLLOUT_FOLD(OrAcross, I8, Or)
 #undef ROLLOUT_FOLD
 

@@ -64,15 +64,15 @@ ROLLOUT_INLINE void ScaleByMinMax(const QTransform& t, const Node& node, F8* out
 // of the model's value and the visited actions' prior-weighted Q.
 inline float MixedValue(const Node& node) {
   const NodeHead& head = node.head();
-  float mass = 0.0f, weighted = 0.0f;
+  float mass = 0.0f, weighted = 0.0f, total = 0.0f;
   for (std::size_t a = 0; a < node.width; ++a) {
     if (node.visits()[a] == 0) continue;
     const float prior = node.prior()[a] > kTiny ? node.prior()[a] : kTiny;
     mass += prior;
     weighted += prior * node.q()[a];
+    total += static_cast<float>(node.visits()[a]);
   }
   if (mass == 0.0f) return head.raw_value;
-  const auto total = static_cast<float>(node.edge_visits());
   return (head.raw_value + total * (weighted / mass)) / (total + 1.0f);
 }
 
@@ -82,7 +82,7 @@ ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, F8
   const std::size_t vectors = node.width / kLanes;
   const NodeHead& head = node.head();
   I8 most_visits = Fill(0);
-  F8 mass = Fill(0.0f), weighted = Fill(0.0f);
+  F8 mass = Fill(0.0f), weighted = Fill(0.0f), count = Fill(0.0f);
   for (std::size_t i = 0; i < vectors; ++i) {
     const I8 visits = Load(node.visits() + i * kLanes);
     const I8 visited = visits > 0;
@@ -91,11 +91,11 @@ ROLLOUT_INLINE void CompleteByMixValue(const QTransform& t, const Node& node, F8
     out[i] = Select(visited, Load(node.q() + i * kLanes), Fill(0.0f));
     mass += prior;
     weighted += prior * out[i];
+    count += ToFloat(visits);
     most_visits = Max(most_visits, visits);
   }
   F8 fill = Fill(head.raw_value);
-  if (t.use_mixed_value && node.edge_visits() > 0) {
-    const F8 total = Fill(static_cast<float>(node.edge_visits()));
+  if (const F8 total = SumAcross(count); t.use_mixed_value && total[0] > 0.0f) {
     fill = (fill + total * (SumAcross(weighted) / SumAcross(mass))) / (total + 1.0f);
   }
   F8 least = Fill(kInfinity), most = Fill(-kInfinity);

@@ -1,6 +1,7 @@
 #include "search/search.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -32,8 +33,8 @@ bool Finite(float x) { return x - x == 0.0f; }
 
 Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads)
     : shape_(shape),
-      tree_(shape.batch, static_cast<std::size_t>(shape.simulations) + 1, shape.actions,
-            shape.outcomes),
+      tree_(shape.batch, static_cast<std::size_t>(shape.simulations) + shape.inherited,
+            shape.actions, shape.outcomes),
       keys_(keys.begin(), keys.end()),
       num_threads_(num_threads),
       plain_(shape.wave == 1 && !shape.early_stop && shape.budgets.empty()),
@@ -87,8 +88,63 @@ bool Search::Begin(const Outputs& root, std::span<const States> states, std::int
                   players_.data() + row * tree_.capacity() * 2 * shape_.players);
     }
   }
+  if (from_ != nullptr) {
+    const auto graft = [this](std::size_t begin, std::size_t end) {
+      for (std::size_t row = begin; row < end; ++row) GraftRow(row);
+    };
+    SharedPool(num_threads_).ParallelFor(shape_.batch, 1, graft);
+    from_ = nullptr;
+  }
   PrepareSelection();
   return Run(nullptr, states);
+}
+
+void Search::Inherit(Search& from, Subtrees subtrees) {
+  from_ = &from;
+  subtrees_ = std::move(subtrees);
+  for (std::size_t row = 0; row < shape_.batch; ++row) {
+    base_[row] = static_cast<std::int32_t>(subtrees_.nodes(row));
+  }
+}
+
+TreeRow Search::View(std::size_t row) {
+  const std::size_t players = shape_.players;
+  float* const means =
+      players == 1 ? nullptr : players_.data() + row * tree_.capacity() * 2 * players;
+  Doubt* const doubts = doubts_.empty() ? nullptr : doubts_.data() + row * tree_.capacity();
+  return {&tree_, row, means, players, doubts};
+}
+
+void Search::GraftRow(std::size_t row) {
+  const std::span<const std::int32_t> slots = subtrees_.slots[row];
+  if (slots.empty()) return;
+  float* const sums = squares_.empty() ? nullptr : squares_.data() + row * tree_.width();
+  Graft(from_->View(row), View(row), slots, tree_.used(row), bounds_[row], sums);
+  for (std::size_t kind = 0; kind < batches_.size(); ++kind) {
+    const std::size_t bytes = batches_[kind].bytes;
+    for (std::size_t slot = 1; slot < slots.size(); ++slot) {
+      const auto old = static_cast<std::size_t>(slots[slot]);
+      std::memcpy(arenas_[kind] + (slot * shape_.batch + row) * bytes,
+                  from_->arenas_[kind] + (old * shape_.batch + row) * bytes, bytes);
+    }
+  }
+}
+
+void Search::Recall() {
+  if (lanes_ == 0) return;
+  ForEachLane([&](std::size_t, std::size_t row, const Leaf& leaf) { depths_[row] -= leaf.depth; });
+  if (shape_.wave > 1) Parallel({nullptr, {}, false, false, true});
+  std::ranges::fill(out_, 0u);
+  active_.clear();
+  lanes_ = 0;
+}
+
+std::int32_t Search::most_visits() const {
+  std::int32_t most = 1;
+  for (std::size_t row = 0; row < shape_.batch; ++row) {
+    most = std::max(most, tree_.Head(row, kRoot).visits);
+  }
+  return most + shape_.simulations;
 }
 
 bool Search::Advance(const Outputs& outputs, std::span<const States> states) {

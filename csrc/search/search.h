@@ -3,6 +3,7 @@
 //   Begin      takes the roots, chooses the first leaves of every row
 //   Advance    takes the evaluation of those leaves, backs it up, chooses the next leaves
 //   ...        until none are out, or for as long as there is time
+//   Recall     takes back the leaves that are out when time is up
 //   Act        the action and the policy target of every row
 //
 // A leaf is an edge (parent slot, action) and the slot its node will have. A row has one leaf out
@@ -30,6 +31,7 @@
 #include "search/backup.h"
 #include "search/close.h"
 #include "search/random.h"
+#include "search/subtree.h"
 #include "search/tree.h"
 
 namespace rollout::search {
@@ -47,6 +49,7 @@ struct Shape {
   std::size_t outcomes = 0;                // most of a chance node; 0: there are none
   float disagreement_bonus = 0.0f;         // what selection adds to Q for a unit of doubt
   float disagreement_penalty = 0.0f;       // what a step's reward loses for a unit of its spread
+  std::size_t inherited = 1;               // most nodes that a row begins with, its root included
 };
 
 // A float32 array of the caller's, one row a batch row; the row itself is contiguous.
@@ -120,7 +123,7 @@ struct Phase {
   const Outputs* outputs =
       nullptr;  // null at the beginning: there is only the roots' state to take
   std::span<const States> states;
-  bool take = true, give = true;
+  bool take = true, give = true, recall = false;
 };
 
 class Search {
@@ -136,6 +139,12 @@ class Search {
   bool Begin(const Outputs& root, std::span<const States> states, std::int64_t* action,
              std::span<const Batch> batches);
   bool Advance(const Outputs& outputs, std::span<const States> states);
+
+  // Lets rows begin from subtrees of an earlier search, whose states are of the same kinds; called
+  // before Begin, which reads `from` for the last time.
+  void Inherit(Search& from, Subtrees subtrees);
+  // Takes back the leaves that are out, as if they had never been given: the search is done.
+  void Recall();
 
   // action [B]; weights [B, A]: the policy target. What Act says, but where all of a root's actions
   // are closed: there the action whose branch breaks its limit least, and all weight on that.
@@ -173,6 +182,8 @@ class Search {
   bool feasible(std::size_t row) const;
   // [N, B, bytes] the states of one kind, by node slot.
   std::byte* arena(std::size_t kind) const { return arenas_[kind]; }
+  // Slots of a row that were there before the first simulation.
+  std::int32_t inherited(std::size_t row) const { return base_[row]; }
 
   // Mean number of edges from the root to the leaf, over rows and simulations so far.
   double mean_depth() const;
@@ -198,6 +209,8 @@ class Search {
   // Whether `left` more simulations could not change what Act returns as the row's action, in a
   // search that closes nothing.
   virtual bool Settled(std::size_t row, std::int32_t left) const = 0;
+  // Called when an edge of a row was closed, by the thread that has the row.
+  virtual void Lost(std::size_t) {}
 
   const float* RootLogits(std::size_t row) const {
     return Node{reinterpret_cast<std::byte*>(&tree_.Head(row, kRoot)), nullptr, tree_.width()}
@@ -207,6 +220,8 @@ class Search {
   // Whether edges may be closed, so that an action that was never tried may be one of them.
   bool closes() const { return !closings_.empty(); }
   std::size_t wave() const { return static_cast<std::size_t>(shape_.wave); }
+  // The most that any node can come to.
+  std::int32_t most_visits() const;
   std::span<const Bounds> bounds() const { return bounds_; }
   // Sums of squared returns of the root's actions, [B, W], from now on.
   void KeepSquares() { squares_.assign(shape_.batch * tree_.width(), 0.0f); }
@@ -224,6 +239,8 @@ class Search {
 
   bool Run(const Outputs* outputs, std::span<const States> states);
   void Parallel(const Phase& phase);
+  TreeRow View(std::size_t row);
+  void GraftRow(std::size_t row);
   void Layout();
   void AllocateArenas();
   std::size_t Grain() const;
@@ -242,8 +259,10 @@ class Search {
   std::vector<std::int64_t> depths_;     // [B] sum over simulations
   std::vector<Bounds> bounds_;           // [B]
   std::vector<float> squares_;           // [B, W] or empty
-  std::vector<float> players_;           // [B, N, 2, P], or empty for one player
-  std::vector<Doubt> doubts_;            // [B, N], or empty where no bonus is given
+  Search* from_ = nullptr;               // whose subtrees rows begin from, until they have begun
+  Subtrees subtrees_;
+  std::vector<float> players_;                  // [B, N, 2, P], or empty for one player
+  std::vector<Doubt> doubts_;                   // [B, N], or empty where no bonus is given
   std::vector<std::vector<Closing>> closings_;  // [B], or empty where the model forbids nothing
   std::int64_t* action_ = nullptr;
   std::vector<Batch> batches_;

@@ -42,7 +42,7 @@ inline constexpr float kForbidden = kLowest, kPast = -kInfinity;  // as priors
 inline constexpr std::size_t kNarrowVectors = 4;
 
 struct NodeHead {
-  std::int32_t visits;      // 1 for its own evaluation and 1 a visit below it
+  std::int32_t visits;      // its own evaluations (the root's count as 1) and the visits below it
   float value;              // mean of its evaluation and of the returns through it
   float raw_value;          // what the model said
   float reward, discount;   // of the edge into it
@@ -73,8 +73,6 @@ struct Node {
   ROLLOUT_INLINE float* q() const { return Field<float>(1); }
   ROLLOUT_INLINE std::int32_t* visits() const { return Field<std::int32_t>(2); }
   ROLLOUT_INLINE std::int32_t* child() const { return Field<std::int32_t>(3); }
-  // sum of visits() over the actions, of a node whose edges were made
-  ROLLOUT_INLINE std::int32_t edge_visits() const { return head().visits - 1; }
 
   static constexpr std::size_t Bytes(std::size_t width) {
     return sizeof(NodeHead) + width * sizeof(float);

@@ -56,6 +56,7 @@ struct Walk {
       const std::span rows(search.active_.data() + first, std::min(kBlock, end - first));
       if (phase.take) Take(search, phase, width, rows);
       if (phase.give) Give(search, rule, width, rows, space);
+      if (phase.recall) Recall(search, width, rows);
     }
   }
 
@@ -105,6 +106,12 @@ struct Walk {
     }
     for (const std::int32_t row : rows) {
       for (std::size_t i = 0; i < search.out_[row]; ++i) Gather(search, row, i);
+    }
+  }
+
+  ROLLOUT_INLINE static void Recall(Search& search, std::size_t width, RowNumbers rows) {
+    for (const std::int32_t row : rows) {
+      for (std::size_t i = 0; i < search.out_[row]; ++i) Mark(search, width, row, i, -1);
     }
   }
 
@@ -182,6 +189,7 @@ struct Walk {
       discount = head.discount;
     }
     Close<kWide>(search.tree_, trail, leaf.action, excess, worth, search.closings_[row]);
+    search.Lost(row);
     return false;
   }
 

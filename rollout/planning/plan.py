@@ -51,6 +51,7 @@ class TreePlan(Plan):
     mean_depth: float  # steps ahead that a simulation looked, on average
     feasible: Tensor  # [B] bool, false where nothing kept to every rule, and the least was taken
     rejections: tuple[Rejection, ...] = ()  # one a rule of `forbid`
+    goal_weights: Tensor | None = None  # what the plan was for: see `goal_weights`; None for reward
     # [B, A, *action shape], what each column of the four above stands for; None: column a is a
     actions: Tensor | None = None
 

@@ -203,6 +203,9 @@ class TreeSearch:
         invalid_actions: Tensor | None = None,
         seed: Seed | None = None,
         deadline_ms: float | None = None,
+        previous: TreePlan | None = None,
+        prev_action: Tensor | None = None,
+        first: Tensor | None = None,
     ) -> TreePlan:
         """Plan from B states at once.
 
@@ -217,6 +220,11 @@ class TreeSearch:
         deadline_ms: milliseconds from now to answer within: no call of the model is begun that
             would end later, going by the slowest so far, and path_events is None. Plan once before
             (a first call is slow).
+        previous: the plan of one step before, to go on from the part of its trees that still
+            counts; the model's parameters must be those of then. prev_action: [B] int64, what was
+            done since; None for what that plan said. first: [B] bool, true where an episode opens,
+            and a row starts afresh; so does one whose goal has changed. Not with forbid, whose
+            limits count from where a plan begins.
         Raises ValueError naming the argument, or the model's head that is not finite and the row.
         """
         start = perf_counter()
@@ -250,6 +258,19 @@ class TreeSearch:
         if deadline_ms is not None:
             spent = 1000 * (perf_counter() - start)
             settings = settings | {"deadline_ms": max(deadline_ms - spent, 0.0)}
+        if previous is not None:
+            if self._rules:
+                raise ValueError(
+                    "previous: expected None with forbid, whose limits count from this state; plan "
+                    "afresh"
+                )
+            shape = (rows, *self.model.spec.event_shape)
+            same_goal = _same_goal(weights, previous.goal_weights, shape)
+            taken = _actions_since(previous, prev_action, first, same_goal)
+            if bool((taken >= 0).any()):
+                settings = settings | {"tree": previous.search_tree, "tree_action": taken}
+        elif prev_action is not None or first is not None:
+            raise ValueError("previous: expected a plan beside prev_action or first, got None")
         output = self._search(
             root,
             *model.functions,
@@ -284,6 +305,7 @@ class TreeSearch:
             path_rewards=path_rewards,
             path_events=path_events,
             search_tree=tree,
+            goal_weights=weights,
             mean_depth=tree.mean_depth,
             actions=output.actions,
             feasible=tree.feasible.to(device),
@@ -297,3 +319,29 @@ class TreeSearch:
         if self._must_compile:
             raise error
         self._compiled, self.not_compiled = None, str(error)
+
+
+def _actions_since(
+    previous: TreePlan, prev_action: Tensor | None, first: Tensor | None, same_goal: Tensor
+) -> Tensor:
+    """Return what was done since a plan, [B] int64 in host memory; -1 for a row to start afresh."""
+    taken = previous.action if prev_action is None else prev_action
+    if first is not None and (first.dtype != torch.bool or first.shape != same_goal.shape):
+        raise ValueError(
+            f"first: expected bool [B={len(same_goal)}] or None, got "
+            f"{str(first.dtype).removeprefix('torch.')} {list(first.shape)}"
+        )
+    if taken.shape != same_goal.shape:
+        raise ValueError(
+            f"previous: expected a plan of B={len(same_goal)} rows, and prev_action [B], got "
+            f"actions {list(taken.shape)}"
+        )
+    go_on = same_goal if first is None else same_goal & ~first.cpu()
+    return torch.where(go_on, taken.cpu(), -1)
+
+
+def _same_goal(ours: Tensor | None, theirs: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+    """Return [B] bool in host memory, true where both weigh events [B, *event_shape] the same."""
+    if ours is None or theirs is None:
+        return torch.full(shape[:1], ours is theirs)
+    return (ours == theirs).expand(shape).flatten(1).all(1).cpu()

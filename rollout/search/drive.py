@@ -43,6 +43,7 @@ def drive(
             _drive_host(search, root, recurrent_fn, invalid, latents, clock)
         else:
             _drive_device(search, root, recurrent_fn, invalid, latents, clock, edges)
+    search.recall()  # of what is still out when time is up
 
 
 class Clock:

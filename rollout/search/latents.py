@@ -20,14 +20,15 @@ from rollout import _native
 class Latents:
     """How a search's model states are built, and a buffer a leaf for those to step from.
 
-    embedding: the root's pytree, leaves [B, ...]. batch: B. nodes: N. device: where they must be.
-    wave: leaves that a row may have out at once.
+    embedding: the root's pytree, leaves [B, ...]. batch: B. simulations: S of a row; there are
+    S + 1 nodes, or more with `inherit`. device: where they must be. wave: leaves that a row may
+    have out at once.
     """
 
     def __init__(
-        self, embedding: Any, batch: int, nodes: int, device: torch.device, wave: int = 1
+        self, embedding: Any, batch: int, simulations: int, device: torch.device, wave: int = 1
     ) -> None:
-        self.batch, self.nodes, self.lanes = batch, nodes, batch * wave
+        self.batch, self.nodes, self.lanes = batch, simulations + 1, batch * wave
         self.single = isinstance(embedding, Tensor)
         leaves: list[Any] = [embedding]
         self._spec: pytree.TreeSpec | None = None  # None for a lone tensor, the usual state
@@ -51,11 +52,32 @@ class Latents:
             for leaf in leaves
         )
         self.arenas: tuple[Tensor, ...] = ()  # of states that are not in host memory
+        self._earlier: tuple[Latents, _native.SearchSubtrees] | None = None
         self._kept = True
 
     def forget(self) -> None:
         """Keep no states: nodes of this search have none."""
         self._kept, self.buffers = False, ()
+
+    def inherit(self, earlier: Latents, subtrees: _native.SearchSubtrees) -> None:
+        """Begin from states of an earlier search; the native search copies those in host memory."""
+        if not (self._kept and earlier._kept):
+            raise ValueError("tree: expected None in an open-loop search, and none of its trees")
+        for i, (mine, theirs) in enumerate(zip(self.roots, earlier.roots, strict=False)):
+            if (mine.shape, mine.dtype, mine.device) != (theirs.shape, theirs.dtype, theirs.device):
+                raise ValueError(
+                    f"root: embedding: expected leaf {i} as in the earlier tree, {theirs.dtype} "
+                    f"{list(theirs.shape)} on {theirs.device}, got {mine.dtype} "
+                    f"{list(mine.shape)} on {mine.device}"
+                )
+        if self._spec != earlier._spec:
+            raise ValueError(
+                f"root: embedding: expected the structure of the earlier tree's, {earlier._spec}, "
+                f"got {self._spec}"
+            )
+        self.nodes += subtrees.nodes - 1
+        if earlier.arenas:
+            self._earlier = earlier, subtrees
 
     def allocate(self) -> None:
         """Make the arenas of states that stay on a device."""
@@ -63,6 +85,14 @@ class Latents:
             torch.empty((self.nodes, *root.shape), dtype=root.dtype, device=root.device)
             for root in self.roots
         )
+        if self._earlier is not None:
+            earlier, subtrees = self._earlier
+            self._earlier = None
+            slots = torch.from_numpy(subtrees.slots()).clamp_(min=0).t()
+            at = (slots * self.batch + torch.arange(self.batch)).flatten()
+            for arena, old in zip(self.arenas, earlier.arenas, strict=True):
+                kept = old.flatten(0, 1).index_select(0, at.to(old.device))
+                arena[: len(slots)].copy_(kept.view_as(arena[: len(slots)]))
         for arena, root in zip(self.arenas, self.roots, strict=True):
             arena[0].copy_(root)
 

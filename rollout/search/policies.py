@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rollout import _native
+from rollout.search import reuse
 from rollout.search.candidates import with_actions
 from rollout.search.drive import drive
 from rollout.search.latents import Latents
@@ -73,6 +74,14 @@ class Limits(TypedDict, total=False):
     disagreement_bonus, disagreement_penalty: what selection adds to the Q of an edge for a unit of
                         what the model does not know below it, and what a reward loses for a unit of
                         its step's spread. Both need `RecurrentOutput.spread`.
+    tree, tree_action:  begin from the trees of an earlier search, below the actions that were taken
+                        since: [B] int64, or [B, D] of several in order. A row starts afresh where
+                        one of them is -1 (say so where an episode ended) or was never tried. The
+                        new root's prior, value and state are those of `root`; its actions keep
+                        their visits, values and subtrees, but those of `invalid_actions`. Steps
+                        below it that were forbidden stay so; its own may be tried again.
+    max_nodes:          most nodes of a row's tree, those of this search included; the least visited
+                        of an earlier search are let go first. None for 8 a simulation.
     """
 
     wave: int
@@ -83,6 +92,9 @@ class Limits(TypedDict, total=False):
     top_k: int | None
     disagreement_bonus: float
     disagreement_penalty: float
+    tree: SearchTree | None
+    tree_action: Tensor | None
+    max_nodes: int | None
 
 
 def muzero_policy(
@@ -263,6 +275,9 @@ def run_search(
     deadline_ms: float | None = None,
     num_outcomes: int = 0,
     top_k: int | None = None,
+    tree: SearchTree | None = None,
+    tree_action: Tensor | None = None,
+    max_nodes: int | None = None,
     driver: Driver = drive,
     disagreement_bonus: float = 0.0,
     disagreement_penalty: float = 0.0,
@@ -287,6 +302,8 @@ def run_search(
         )
     _check_number("disagreement_bonus", disagreement_bonus, 0.0)
     _check_number("disagreement_penalty", disagreement_penalty, 0.0)
+    if top_k is not None and tree is not None:
+        raise ValueError("tree: expected None with top_k, whose columns are others at every root")
     batch, actions, players = _check_root(root, top_k)
     simulations, budgets = _check_budget(num_simulations, batch)
     invalid = check_invalid(invalid_actions, batch, actions)
@@ -296,13 +313,22 @@ def run_search(
         root, model, invalid, kept = keep(rule, root, model, top_k, invalid, seeds)
         actions = kept.shape[1]
     wave = min(wave, simulations)
+    reused = reuse.find(
+        tree,
+        tree_action,
+        (batch, actions),
+        simulations=simulations,
+        max_nodes=max_nodes,
+        max_depth=max_depth,
+        invalid=invalid,
+    )
     search = _native.Search(
         rule,
         seeds,
         batch=batch,
         actions=actions,
         simulations=simulations,
-        max_depth=max_depth or simulations,
+        max_depth=max_depth or reuse.ANY_DEPTH,
         num_threads=num_threads or 0,
         wave=wave,
         players=players,
@@ -313,16 +339,20 @@ def run_search(
         outcomes=num_outcomes,
         disagreement_bonus=disagreement_bonus,
         disagreement_penalty=disagreement_penalty,
+        subtrees=None if reused is None else reused.subtrees,
     )
-    latents = Latents(root.embedding, batch, simulations + 1, root.prior_logits.device, wave)
+    latents = Latents(root.embedding, batch, simulations, root.prior_logits.device, wave)
+    if reused is not None:
+        search.inherit(reused.tree.native, reused.subtrees)
+        latents.inherit(reused.tree.latents, reused.subtrees)
     stop_at = None if deadline_ms is None else start + deadline_ms / 1000
     driver(search, root, model, invalid, latents, stop_at, max(actions, num_outcomes))
     action = torch.empty(batch, dtype=torch.int64)
     weights = torch.empty(batch, actions)
     search.act(action, weights)
     device = root.prior_logits.device
-    tree = SearchTree(search, latents, invalid, actions)
-    output = PolicyOutput(action.to(device), weights.to(device), tree)
+    found = SearchTree(search, latents, invalid, actions, simulations)
+    output = PolicyOutput(action.to(device), weights.to(device), found)
     if kept is None:
         return output
     return with_actions(output, kept, root.prior_logits, invalid)

@@ -66,22 +66,23 @@ class SearchTree:
     UNVISITED: ClassVar[int] = -1
 
     def __init__(
-        self, native: _native.Search, latents: Latents, invalid: Tensor | None, actions: int
+        self,
+        native: _native.Search,
+        latents: Latents,
+        invalid: Tensor | None,
+        actions: int,
+        simulations: int,
     ) -> None:
-        self._native = native
-        self._latents = latents
+        self.native = native
+        self.latents = latents
         self._invalid = invalid
         self.num_actions = actions
+        self.num_simulations = simulations  # most of a row; N is one more, or what it began with
 
     @property
     def batch_size(self) -> int:
         """B, the number of trees."""
-        return self._latents.batch
-
-    @property
-    def num_simulations(self) -> int:
-        """Simulations a row; N is one more."""
-        return self._latents.nodes - 1
+        return self.latents.batch
 
     @property
     def node_visits(self) -> Tensor:
@@ -146,7 +147,7 @@ class SearchTree:
     @property
     def embeddings(self) -> Any:
         """The root embedding's pytree with leaves [B, N, ...], on its device; a copy."""
-        return self._latents.all(self._native, self.parents >= 0)
+        return self.latents.all(self.native, self.parents >= 0)
 
     @property
     def root_invalid_actions(self) -> Tensor:
@@ -158,18 +159,18 @@ class SearchTree:
     @property
     def root_gumbel(self) -> Tensor | None:
         """[B, A] float32, the Gumbel noise of this search; None where the policy uses none."""
-        noise = self._native.noise()
+        noise = self.native.noise()
         return None if noise is None else torch.from_numpy(noise)
 
     @property
     def mean_depth(self) -> float:
         """Edges from the root to a simulation's leaf, mean over rows and simulations."""
-        return self._native.mean_depth
+        return self.native.mean_depth
 
     @property
     def nbytes(self) -> int:
         """Bytes that the trees take, without model states."""
-        return self._native.tree_bytes
+        return self.native.tree_bytes
 
     def qvalues(self, indices: Tensor) -> Tensor:
         """Return the mean return of each edge, [B, F], 0 where unvisited. indices: [B] node slots.
@@ -181,14 +182,14 @@ class SearchTree:
 
     def summary(self) -> SearchSummary:
         """Return the root's visits, value and Q-values."""
-        visits, value, qvalues, raw, mixed = map(torch.from_numpy, self._native.summary())
+        visits, value, qvalues, raw, mixed = map(torch.from_numpy, self.native.summary())
         shares = visits / visits.sum(-1, keepdim=True).clamp(min=1)
         return SearchSummary(visits, shares, value, qvalues, raw, mixed)
 
     @property
     def feasible(self) -> Tensor:
         """[B] bool, false where every action of the root was closed."""
-        return torch.from_numpy(self._native.feasible())
+        return torch.from_numpy(self.native.feasible())
 
     def closed(self, row: int = 0) -> list[Closed]:
         """Return what was closed in a row, in order of time.
@@ -197,7 +198,7 @@ class SearchTree:
         """
         return [
             Closed(tuple(path), excess, worth, visits, logit, slot, chance)
-            for path, slot, excess, worth, visits, logit, chance in self._native.closings(row)
+            for path, slot, excess, worth, visits, logit, chance in self.native.closings(row)
         ]
 
     def reasons(self, row: int = 0) -> dict[tuple[int, ...], str]:
@@ -220,7 +221,7 @@ class SearchTree:
 
     def states(self, rows: Tensor, slots: Tensor) -> Any:
         """Return the states at some slots, leaves [M, ...]; rows, slots: [M] int64."""
-        return self._latents.at(self._native, rows, slots)
+        return self.latents.at(self.native, rows, slots)
 
     def principal_path(self, first: Tensor) -> tuple[Tensor, Tensor]:
         """Return the most visited path of each row and the rewards along it.
@@ -229,12 +230,12 @@ class SearchTree:
         Returns actions (at chance nodes outcomes) [B, D] int64, -1 after a path's end, and rewards
         [B, D] float32, 0 there. D is the longest path's length, at least 1.
         """
-        actions, rewards, _ = self._native.principal_path(first.cpu().numpy())
+        actions, rewards, _ = self.native.principal_path(first.cpu().numpy())
         return torch.from_numpy(actions), torch.from_numpy(rewards)
 
     def principal_slots(self, first: Tensor) -> Tensor:
         """Return the slots that the most visited path leads through, [B, D], -1 after its end."""
-        return torch.from_numpy(self._native.principal_path(first.cpu().numpy())[2])
+        return torch.from_numpy(self.native.principal_path(first.cpu().numpy())[2])
 
     def to_dict(self, row: int = 0, names: Sequence[str] | None = None) -> dict[str, Any]:
         """Return a row's tree as nested dicts; see `rollout.search.show.to_dict`."""
@@ -255,4 +256,4 @@ class SearchTree:
         show.to_html(self, path, row, names, title)
 
     def _field(self, name: str) -> Tensor:
-        return torch.from_numpy(self._native.field(name))
+        return torch.from_numpy(self.native.field(name))

@@ -149,3 +149,36 @@ def test_a_deadline_cuts_a_plan_short():
     assert long.visit_counts.sum(1).tolist() == [20, 20]
     # what would take longer still is left out
     assert long.path_events is None
+
+
+@pytest.mark.parametrize("policy", ["gumbel", "muzero"])
+def test_a_plan_goes_on_from_the_one_before(policy):
+    planner = TreeSearch(Corridor(21), policy=policy, num_simulations=30, seed=1)
+    state = torch.tensor([5, 10, 15, 12])
+    before = planner.plan(state)
+    after, _ = planner.model.step(state, before.action, None)
+    plan = planner.plan(after, previous=before, first=torch.tensor([False, False, True, False]))
+    counts = plan.visit_counts.sum(1)
+    assert counts[2] == 30
+    assert (counts[[0, 1, 3]] > 40).all()
+    assert torch.equal(plan.search_tree.embeddings[:, 0], after)
+    # what was done was another action
+    other = planner.plan(after, previous=before, prev_action=1 - before.action).visit_counts
+    assert (other.sum(1) != counts).any()
+    # a goal that changed is a reason to start afresh, row by row
+    goals = [Goal({"left": 1.0}), Goal({"left": 1.0}), Goal({"right": 1.0}), Goal({"left": 2.0})]
+    left = planner.plan(state, goal=Goal({"left": 1.0}))
+    again = planner.plan(after, goal=goals, previous=left).visit_counts.sum(1)
+    assert ((again > 30) == torch.tensor([True, True, False, False])).all()
+    assert (planner.plan(after, previous=left).visit_counts.sum(1) == 30).all()
+    with pytest.raises(ValueError, match=r"first: expected bool \[B=4\] or None, got int64 \[4\]"):
+        planner.plan(after, previous=before, first=after)
+    with pytest.raises(ValueError, match="previous: expected a plan beside prev_action or first"):
+        planner.plan(after, first=after > 3)
+    with pytest.raises(
+        ValueError, match=r"previous: expected a plan of B=2 rows.* got actions \[4\]"
+    ):
+        planner.plan(after[:2], previous=before)
+    ruled = TreeSearch(Corridor(21), num_simulations=10, forbid={"left": 0.5})
+    with pytest.raises(ValueError, match="previous: expected None with forbid"):
+        ruled.plan(after, previous=ruled.plan(state))

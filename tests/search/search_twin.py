@@ -113,12 +113,14 @@ class Puct:
 class Gumbel:
     def __init__(self, transform, considered, noise, simulations, invalid):
         self.transform, self.noise = transform, noise
-        considered = min(considered, int((~invalid).sum()))
+        valid = len(noise) if invalid is None else int((~invalid).sum())
+        considered = min(considered, valid)
         self.table = sequential_halving(considered, simulations)
 
     def select(self, tree, node, depth, simulation):
         if depth == 0:
-            return self.best(tree, self.refill(tree, self.table[int(tree.visits[0].sum())]))
+            since = tree.visits[0] - tree.before[: len(self.noise)]
+            return self.best(tree, self.refill(tree, self.table[int(since.sum())]))
         scaled = scale_q(tree, node, self.transform)
         visits = tree.visits[node]
         score = softmax(tree.logits[node] + scaled) - visits / (1 + visits.sum())
@@ -126,15 +128,17 @@ class Gumbel:
 
     def refill(self, tree, considered):
         """The visits of those who stand in where closed actions left nobody with `considered`."""
-        counts = tree.visits[0][tree.logits[0] != LOWEST]
+        since = tree.visits[0] - tree.before[: len(self.noise)]
+        counts = since[tree.logits[0] != LOWEST]
         fewer = counts[counts <= considered]
         return fewer.max() if len(fewer) else counts.min()
 
     def best(self, tree, visits):
         logits = tree.logits[0]
         score = self.noise + (logits - logits.max()) + scale_q(tree, 0, self.transform)
-        score = np.where(tree.visits[0] == visits, np.maximum(-1e9, score), -np.inf)
-        return np.argmax(np.where(tree.logits[0] == LOWEST, -np.inf, score))
+        since = tree.visits[0] - tree.before[: len(self.noise)]
+        score = np.where(since == visits, np.maximum(-1e9, score), -np.inf)
+        return np.argmax(np.where(logits == LOWEST, -np.inf, score))
 
 
 def select_outcome(tree, node):
@@ -151,6 +155,34 @@ def columns(tree, count):
     return SimpleNamespace(**(vars(tree) | cut))
 
 
+def empty_tree(nodes, width):
+    edges = {
+        name: np.zeros((nodes, width), np.float32)
+        for name in ("reward", "discount", "child_value", "logits")
+    }
+    tree = SimpleNamespace(
+        visits=np.zeros((nodes, width), np.int64),
+        child=np.full((nodes, width), -1),
+        value=np.zeros(nodes, np.float32),
+        raw=np.zeros(nodes, np.float32),
+        node_visits=np.zeros(nodes, np.int64),
+        parent=np.full(nodes, -1),
+        action=np.full(nodes, -1),
+        before=np.zeros(width, np.int64),
+        own=np.zeros(nodes, np.float32),
+        doubt=np.zeros(nodes, np.float32),
+        paths=[],
+        closed=[],
+        low=np.float32(np.inf),
+        high=np.float32(-np.inf),
+        states=[None] * nodes,
+        used=1,
+        **edges,
+    )
+    tree.logits[:] = LOWEST
+    return tree
+
+
 def search_row(
     rule,
     logits,
@@ -164,48 +196,28 @@ def search_row(
     outcomes=0,
     bonus=0.0,
     penalty=0.0,
+    tree=None,
 ):
-    """Search one row; `invalid` is a mask [A] or None.
+    """Search one row; `invalid` is a mask [A] or None. `tree` is one to go on with.
 
     step(state, action) -> reward, discount, logits, value, state, and, where the model says so,
     whether the step must not be taken, and its spread.
     awaits(state): whether it awaits an outcome of chance, of which there are `outcomes`.
     """
-    nodes, actions = simulations + 1, len(logits)
-    width = max(actions, outcomes)
-    edges = {
-        name: np.zeros((nodes, width), np.float32)
-        for name in ("reward", "discount", "child_value", "logits")
-    }
-    tree = SimpleNamespace(
-        visits=np.zeros((nodes, width), np.int64),
-        child=np.full((nodes, width), -1),
-        value=np.zeros(nodes, np.float32),
-        raw=np.zeros(nodes, np.float32),
-        node_visits=np.zeros(nodes, np.int64),
-        parent=np.full(nodes, -1),
-        action=np.full(nodes, -1),
-        bonus=bonus,
-        own=np.zeros(nodes, np.float32),
-        doubt=np.zeros(nodes, np.float32),
-        paths=[],
-        closed=[],
-        low=np.inf,
-        high=-np.inf,
-        **edges,
-    )
-    states = {0: state}
+    actions = len(logits)
+    if tree is None:
+        tree = empty_tree(simulations + 1, max(actions, outcomes))
+        tree.value[0], tree.node_visits[0] = value, 1
+    tree.bonus = bonus
     if invalid is not None:
         logits = np.where(invalid, LOWEST, logits - logits.max()).astype(np.float32)
-    tree.logits[:] = LOWEST
-    tree.logits[0, :actions], tree.value[0], tree.raw[0] = logits, value, value
-    tree.node_visits[0] = 1
+    tree.logits[0, :actions], tree.raw[0], tree.states[0] = logits, value, state
     for simulation in range(simulations):
         if (tree.logits[0] == LOWEST).all():
             break
         node, depth = 0, 0
         while True:
-            if awaits is not None and awaits(states[node]):
+            if awaits is not None and awaits(tree.states[node]):
                 action = int(select_outcome(columns(tree, outcomes), node))
             else:
                 action = int(rule.select(columns(tree, actions), node, depth, simulation))
@@ -213,17 +225,17 @@ def search_row(
             if child < 0 or depth >= max_depth:
                 break
             node = child
-        slot = simulation + 1 if child < 0 else child
-        reward, discount, new_logits, new_value, states[slot], *more = step(states[node], action)
+        slot = tree.used + simulation if child < 0 else child
+        reward, discount, new_logits, new_value, state, *more = step(tree.states[node], action)
         forbidden, spread = more or (False, 0.0)
         if forbidden:
             close(tree, node, action)
             continue
         reward -= penalty * spread
         tree.own[slot] = spread
-        count = outcomes if awaits is not None and awaits(states[slot]) else actions
+        count = outcomes if awaits is not None and awaits(state) else actions
         tree.logits[slot, :count] = new_logits[:count]
-        tree.value[slot], tree.raw[slot] = new_value, new_value
+        tree.value[slot], tree.raw[slot], tree.states[slot] = new_value, new_value, state
         tree.node_visits[slot] += 1
         tree.child[node, action], tree.parent[slot], tree.action[slot] = slot, node, action
         tree.reward[node, action], tree.discount[node, action] = reward, discount
@@ -252,6 +264,8 @@ def close(tree, node, action):
         tree.value[slot] = value
         tree.node_visits[slot] += 1
         back_up(tree, slot)
+    # what is taken out is first of all what was inherited
+    tree.before = np.minimum(tree.before, tree.visits[0])
     if node != 0 and (tree.logits[node] == LOWEST).all():
         close(tree, tree.parent[node], tree.action[node])
 

@@ -15,8 +15,7 @@ ROLLOUT_INLINE void ActRows(const GumbelRule& rule, const Tree& tree, std::int64
   const std::unique_ptr<std::byte[]> edges(new std::byte[Node::EdgeBytes(tree.width())]);
   for (std::size_t row = 0; row < tree.batch(); ++row, weights += tree.actions()) {
     const Node node = tree.Read(row, kRoot, edges.get());
-    const std::int32_t most = *std::max_element(node.visits(), node.visits() + tree.actions());
-    action[row] = rule.BestConsidered(node, row, most, scores.get());
+    action[row] = rule.BestConsidered(node, row, rule.MostVisits(node, row), scores.get());
     rule.ImprovedPolicy(node, row, scores.get());
     std::memcpy(weights, scores.get(), tree.actions() * sizeof(float));
   }
@@ -44,7 +43,8 @@ GumbelSearch::GumbelSearch(const Shape& shape, std::span<const RowKey> keys, int
                            const GumbelSettings& settings)
     : RuleSearch(shape, keys, num_threads),
       settings_(settings),
-      noise_(shape.batch * tree_.width(), 0.0f) {
+      noise_(shape.batch * tree_.width(), 0.0f),
+      before_(noise_.size(), 0) {
   if (settings.gumbel_scale == 0.0f) return;
   for (std::size_t row = 0; row < shape.batch; ++row) {
     const std::span<float> noise{noise_.data() + row * tree_.width(), shape.actions};
@@ -62,13 +62,28 @@ void GumbelSearch::PrepareRoot(std::size_t, std::span<float>, const std::uint8_t
 
 void GumbelSearch::PrepareSelection() {
   halving_.reserve(shape_.batch);
+  std::vector<std::byte> scratch(Node::EdgeBytes(tree_.width()));
   for (std::size_t row = 0; row < shape_.batch; ++row) {
     std::int32_t valid = 0;
     for (std::size_t a = 0; a < shape_.actions; ++a) valid += allowed(row, a);
     const std::int32_t budget = shape_.budgets.empty() ? shape_.simulations : shape_.budgets[row];
     halving_.emplace_back(std::min(settings_.max_num_considered_actions, valid), budget);
+    if (inherited(row) == 1) continue;
+    const Node root = tree_.Read(row, kRoot, scratch.data());
+    std::copy_n(root.visits(), tree_.width(), before_.begin() + row * tree_.width());
   }
-  rule_.emplace(settings_.qtransform, halving_, noise_.data(), bounds().data());
+  rule_.emplace(settings_.qtransform, halving_, noise_.data(), before_.data(), bounds().data());
+}
+
+// what is taken out is first of all what was there before: no action has fewer than 0 since
+void GumbelSearch::Lost(std::size_t row) {
+  if (inherited(row) == 1) return;
+  std::vector<std::byte> scratch(Node::EdgeBytes(tree_.width()));
+  const Node root = tree_.Read(row, kRoot, scratch.data());
+  for (std::size_t a = 0; a < tree_.width(); ++a) {
+    std::int32_t& before = before_[row * tree_.width() + a];
+    before = std::min(before, root.visits()[a]);
+  }
 }
 
 // halving goes on to the last simulation unless there is nothing to halve

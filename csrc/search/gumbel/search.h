@@ -41,10 +41,12 @@ class GumbelSearch final : public RuleSearch<GumbelRule> {
                    const std::uint8_t* invalid) const override;
   void PrepareSelection() override;
   bool Settled(std::size_t row, std::int32_t left) const override;
+  void Lost(std::size_t row) override;
 
  private:
   GumbelSettings settings_;
   std::vector<float> noise_;
+  std::vector<std::int32_t> before_;  // [B, W] the root's visits before the first simulation
   std::vector<GumbelRule::Halving> halving_;  // [B]
 };
 

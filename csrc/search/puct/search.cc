@@ -47,7 +47,7 @@ void PuctRoot::AddNoise(const RowKey& key, std::span<float> logits,
 }
 
 void VisitShares(const Node& root, std::span<float> weights) {
-  const float total = static_cast<float>(root.edge_visits());
+  const float total = static_cast<float>(root.head().visits - 1);
   for (std::size_t a = 0; a < weights.size(); ++a) {
     weights[a] = total > 0.0f ? static_cast<float>(root.visits()[a]) / total
                               : std::max(root.prior()[a], 0.0f);
@@ -56,7 +56,7 @@ void VisitShares(const Node& root, std::span<float> weights) {
 
 std::int64_t PuctRoot::Draw(const RowKey& key, std::int32_t simulations, const Node& root,
                             std::span<const float> weights, bool tried) const {
-  tried = tried && root.edge_visits() > 0;
+  tried = tried && root.head().visits > 1;
   const double sharpness = 1.0 / std::max(settings_.temperature, kTiny);
   const float highest = std::log(*std::ranges::max_element(weights));
   std::vector<double> mass(weights.size());

@@ -80,8 +80,7 @@ class PuctLike : public Walk, protected PuctRoot {
   }
   void PrepareSelection() override {
     this->rule_.emplace(settings_.qtransform, settings_.pb_c_init, settings_.pb_c_base,
-                        static_cast<std::int32_t>(this->tree_.capacity()), this->keys_.data(),
-                        this->bounds().data());
+                        this->most_visits(), this->keys_.data(), this->bounds().data());
   }
   bool Settled(std::size_t row, std::int32_t left) const override {
     return IsSettled(this->tree_.Read(row, kRoot, scratch_.data()), this->shape_.actions, left);

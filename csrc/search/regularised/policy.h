@@ -43,14 +43,15 @@ class RegularisedPolicy {
     const std::size_t vectors = node.width / kLanes;
     ScaleQ(qtransform_, node, bounds_[row], out);
     I8 allowed = Fill(0);
-    F8 best = Fill(-kInfinity);
+    F8 best = Fill(-kInfinity), visited = Fill(0.0f);
     for (std::size_t i = 0; i < vectors; ++i) {
       const F8 prior = Load(node.prior() + i * kLanes);
       allowed -= prior >= 0.0f;
+      visited += ToFloat(Load(node.visits() + i * kLanes));
       best = Max(best, Select(prior > 0.0f, out[i], Fill(-kInfinity)));
     }
     const F8 highest = MaxAcross(best), count = SumAcross(ToFloat(allowed));
-    const F8 visits = Fill(static_cast<float>(node.edge_visits()));
+    const F8 visits = SumAcross(visited);
     const F8 weight = Fill(weight_[static_cast<std::size_t>(node.head().visits)]);
     const F8 lambda = Max(weight / (visits + count), Fill(kTiny));
     F8 start = Fill(0.0f);
