@@ -17,6 +17,12 @@ using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
 using Seeds = py::array_t<std::uint64_t, py::array::c_style>;
 using Mask = py::array_t<std::int8_t, py::array::c_style>;
 
+// lets Ctrl-C end a search
+void RaiseSignals() {
+  const py::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
 py::tuple Uct(EnvBatch& env, const Bytes& rows, const std::variant<std::uint64_t, Seeds>& seed,
               std::int32_t simulations, double c, std::int32_t playouts,
               std::uint32_t playout_steps, bool sampled, std::uintptr_t evaluate,
@@ -29,6 +35,7 @@ py::tuple Uct(EnvBatch& env, const Bytes& rows, const std::variant<std::uint64_t
   settings.sampled = sampled;
   settings.evaluate = reinterpret_cast<uct::Evaluate>(evaluate);
   settings.forbidden = forbidden ? forbidden->data() : nullptr;
+  settings.poll = RaiseSignals;
   if (seconds) {
     using Clock = std::chrono::steady_clock;
     settings.stop_at = Clock::now() + std::chrono::duration_cast<Clock::duration>(

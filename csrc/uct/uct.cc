@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/simd.h"
@@ -25,6 +26,34 @@ using search::kLanes;
 using search::RowKey;
 
 constexpr std::int32_t kClockEvery = 64;  // simulations
+
+// Lets the caller of a search end it, from whatever its `poll` finds; shared by all threads.
+class Watch {
+ public:
+  explicit Watch(void (*poll)()) : poll_(poll), caller_(std::this_thread::get_id()) {}
+
+  // Whether to stop, since another thread's poll has thrown.
+  bool Check(Clock::time_point now) {
+    if (poll_ != nullptr && std::this_thread::get_id() == caller_ && now >= next_) {
+      next_ = now + kEvery;
+      try {
+        poll_();
+      } catch (...) {
+        stopped_ = true;
+        throw;
+      }
+    }
+    return stopped_;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kEvery{50};
+
+  void (*const poll_)();
+  const std::thread::id caller_;
+  Clock::time_point next_ = Clock::now() + kEvery;  // only the caller's
+  std::atomic<bool> stopped_{false};
+};
 
 // What a simulation draws: a word to choose what to try, and a seed for all that is random after.
 struct Draw {
@@ -49,10 +78,11 @@ struct Draw {
 // One thread's work on one row at a time.
 class Searcher {
  public:
-  Searcher(const Kernel& kernel, const Settings& settings, const Roots& roots)
+  Searcher(const Kernel& kernel, const Settings& settings, const Roots& roots, Watch& watch)
       : kernel_(kernel),
         settings_(settings),
         roots_(roots),
+        watch_(watch),
         row_bytes_(kernel.row_bytes()),
         actions_(static_cast<std::size_t>(kernel.spec().action_nvec[0])),
         players_(static_cast<std::size_t>(kernel.spec().num_players)),
@@ -117,7 +147,10 @@ class Searcher {
 #endif
   ROLLOUT_INLINE void LoopHere(const RowKey& key, std::optional<Clock::time_point> stop_at) {
     for (; done_ < settings_.simulations; ++done_) {
-      if (stop_at && done_ > 0 && done_ % kClockEvery == 0 && Clock::now() >= *stop_at) break;
+      if (done_ > 0 && done_ % kClockEvery == 0) {
+        const auto now = Clock::now();
+        if (watch_.Check(now) || (stop_at && now >= *stop_at)) break;
+      }
       const Draw draw(key, done_);
       if (settings_.sampled) {
         Sample(draw);
@@ -379,6 +412,7 @@ class Searcher {
   const Kernel& kernel_;
   const Settings& settings_;
   const Roots& roots_;
+  Watch& watch_;
   const std::size_t row_bytes_, actions_, players_;
   const double scale_;
   Tree tree_;
@@ -409,8 +443,9 @@ void Search(ThreadPool& pool, const Kernel& kernel, const std::byte* worlds,
   const std::size_t batch = keys.size();
   const auto threads = static_cast<std::size_t>(pool.num_threads());
   std::atomic<std::size_t> begun{0};
+  Watch watch(settings.poll);
   pool.ParallelFor(batch, 1, [&](std::size_t begin, std::size_t end) {
-    Searcher searcher(kernel, settings, roots);
+    Searcher searcher(kernel, settings, roots, watch);
     for (std::size_t row = begin; row < end; ++row) {
       std::optional<Clock::time_point> stop_at = settings.stop_at;
       if (stop_at) {

@@ -48,6 +48,7 @@ struct Settings {
   Evaluate evaluate = nullptr;             // from any thread
   const std::int8_t* forbidden = nullptr;  // [B, A] nonzero where not allowed at the root, or null
   std::optional<std::chrono::steady_clock::time_point> stop_at = {};  // rows get equal shares
+  void (*poll)() = nullptr;  // called by the calling thread some 20 times a second; may throw
 };
 
 struct Results {
@@ -60,7 +61,7 @@ struct Results {
 };
 
 // Searches from B worlds of a slab. Only where kernel.can().playouts. Throws EnvError, or
-// std::invalid_argument where `evaluate` gave what is not finite.
+// std::invalid_argument where `evaluate` gave what is not finite, or what `poll` threw.
 void Search(ThreadPool& pool, const Kernel& kernel, const std::byte* worlds,
             std::span<const search::RowKey> keys, const Settings& settings, const Results& results);
 

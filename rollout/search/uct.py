@@ -77,7 +77,8 @@ def uct(
 
     Each node's choice goes by the returns of who moves there, so there may be any number of
     players and any order of turns. A row whose world has ended gets action 0 and no visits. Results
-    depend on neither the threads nor, without a deadline, the time.
+    depend on neither the threads nor, without a deadline, the time. A row is one thread's: more
+    than one (`make_vec(..., num_threads=)`) speed up several rows, not one. Ctrl-C ends it.
     Raises ValueError or TypeError naming the argument.
     """
     start = perf_counter()

@@ -1,6 +1,9 @@
 """Plain UCT: against its twin in Python, against solvers, and what must not change a result."""
 
 import ctypes
+import signal
+import threading
+from time import perf_counter
 
 import game_solvers
 import numpy as np
@@ -165,6 +168,17 @@ def test_forbidden_actions_ended_rows_and_deadlines():
     output = search.uct(more, None, 10**8, deadline_ms=200.0)
     assert (output.num_simulations > 0).all()
     assert output.seconds < 5.0
+
+
+def test_ctrl_c_ends_a_long_search():
+    env = midgame("TicTacToe-v0", 2, 0, num_threads=2)
+    start = perf_counter()
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        search.uct(env, None, 10**9, deadline_ms=20_000.0)
+    assert perf_counter() - start < 10.0
+    assert search.uct(env, None, 100).num_simulations.tolist() == [100, 100]
 
 
 def test_several_playouts_a_leaf_and_their_limit():
