@@ -3,6 +3,7 @@
 from rollout.recurrent import RecurrentOutput
 from rollout.search.alphazero import EvaluateFn, alphazero_policy
 from rollout.search.candidates import Candidates, CandidateTree
+from rollout.search.device import CapturedRecurrent, capture_recurrent
 from rollout.search.executor import CannotCompileError, CompiledRecurrent, compile_recurrent
 from rollout.search.joint import (
     JointPolicyOutput,
@@ -60,6 +61,7 @@ __all__ = [
     "CandidateTree",
     "Candidates",
     "CannotCompileError",
+    "CapturedRecurrent",
     "CategoricalSampler",
     "ChanceRecurrentFn",
     "ChanceRecurrentFnOutput",
@@ -98,6 +100,7 @@ __all__ = [
     "ValuePrefix",
     "alphazero_policy",
     "candidate_noise",
+    "capture_recurrent",
     "compile_recurrent",
     "gumbel_muzero_policy",
     "joint_gumbel_muzero_policy",

@@ -6,18 +6,15 @@ A step hands out L leaves: one a row, or a wave of them; fewer when rows are don
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from rollout import _native
-from rollout.recurrent import RecurrentOutput
+from rollout.search.device import CapturedRecurrent, Workspace, bucket, unpack
 from rollout.search.executor import CompiledRecurrent
 from rollout.search.latents import Latents
-from rollout.search.types import Embedding, RecurrentFn, Root
-
-_HEADS = len(RecurrentOutput._fields)
+from rollout.search.types import RecurrentFn, Root
 
 
 def drive(
@@ -37,6 +34,8 @@ def drive(
     """
     if isinstance(recurrent_fn, CompiledRecurrent):
         recurrent_fn = recurrent_fn.bind(root.embedding)
+    if isinstance(recurrent_fn, CapturedRecurrent):
+        recurrent_fn.meet(root.prior_logits.device)
     clock = None if stop_at is None else Clock(stop_at)
     with torch.inference_mode():
         if root.prior_logits.is_cpu:
@@ -107,22 +106,16 @@ def _drive_device(
 
     One copy each way a simulation, both through page-locked memory.
     """
-    device, pin = root.prior_logits.device, root.prior_logits.is_cuda
-    most = latents.lanes
-    # rows of `down`: action, where the parent's state is, where the new state goes
-    down = torch.zeros(3, most, dtype=torch.int64, pin_memory=pin)
-    down_device = down.to(device)
+    device, most = root.prior_logits.device, latents.lanes
     players = root.value.shape[1] if root.value.dim() == 2 else 1
-    up = torch.empty(most, edges + 1 + 2 * players, pin_memory=pin)
-    latents.allocate()
-    flat = [arena.flatten(0, 1) for arena in latents.arenas]
-
-    def go_down(lanes: int) -> None:
-        search.leaves(down[1], down[2])
-        down_device.copy_(down, non_blocking=True)
-        for arena, buffer in zip(flat, latents.buffers, strict=True):
-            torch.index_select(arena, 0, down_device[1, :lanes], out=buffer[:lanes])
-
+    width = edges + 1 + 2 * players
+    captured = recurrent_fn if isinstance(recurrent_fn, CapturedRecurrent) else None
+    if captured is None:
+        work = Workspace(latents, latents.nodes, width, device)
+    else:
+        work = captured.workspace(latents, width, device)
+    latents.use(work.arenas, work.buffers)
+    down, up = work.down, work.up
     to_play = None if root.to_play is None else root.to_play.cpu()
     lanes = search.begin(
         root.prior_logits.cpu(), root.value.cpu(), invalid, (), down[0], (), to_play
@@ -130,19 +123,18 @@ def _drive_device(
     if clock is not None and not clock.more():
         return
     while lanes > 0:
-        go_down(lanes)
-        heads, extras, embedding = unpack(
-            recurrent_fn(down_device[0, :lanes], latents.build(lanes))
-        )
-        reward, discount, prior_logits, value = same_device(heads, device)
-        columns = [
-            reward.view(lanes, players), value.view(lanes, players), discount[:, None], prior_logits
-        ]  # fmt: skip
-        up[:lanes].copy_(torch.cat(columns, 1), non_blocking=True)
-        for arena, fresh in zip(flat, latents.leaves(embedding), strict=True):
-            arena.index_copy_(0, down_device[2, :lanes], fresh)
-        extras = tuple(extra if extra is None else extra.cpu() for extra in extras)
-        if pin:
+        search.leaves(down[1], down[2])
+        if captured is None:
+            work.down_device.copy_(down, non_blocking=True)
+            extras = work.run(recurrent_fn, latents, players, lanes)
+        else:
+            rows = bucket(lanes, most)
+            work.pad(lanes, rows)
+            work.down_device.copy_(down, non_blocking=True)
+            extras = captured.run(work, latents, players, rows)
+        up[:lanes].copy_(work.up_device[:lanes], non_blocking=True)
+        extras = tuple(extra if extra is None else extra[:lanes].cpu() for extra in extras)
+        if device.type == "cuda":
             torch.cuda.current_stream(device).synchronize()
         rewards, values = up[:lanes, :players], up[:lanes, players : 2 * players]
         if players == 1:
@@ -151,29 +143,3 @@ def _drive_device(
         lanes = search.advance(rewards, discounts, logits, values, (), *extras)
         if clock is not None and not clock.more():
             return
-
-
-def unpack(
-    result: Any, source: str = "recurrent_fn"
-) -> tuple[Any, tuple[Tensor | None, ...], Embedding]:
-    """Return the four heads that every output has, those it may have, and the embedding."""
-    if isinstance(result, tuple) and len(result) == 2:
-        output, embedding = result
-        if isinstance(output, tuple) and len(output) in (4, _HEADS):
-            return output[:4], output[4:], embedding
-    raise TypeError(
-        f"{source}: expected (RecurrentOutput(reward, discount, prior_logits, value), "
-        f"embedding), got {type(result).__name__}"
-        + (f" of {len(result)}" if isinstance(result, tuple) else "")
-    )
-
-
-def same_device(heads: Any, device: torch.device) -> Any:
-    """Return the heads; raise ValueError for one that is elsewhere or of another dtype."""
-    for name, head in zip(RecurrentOutput._fields, heads, strict=False):
-        if head.device != device or head.dtype != torch.float32:
-            raise ValueError(
-                f"recurrent_fn: {name}: expected float32 on {device}, got {head.dtype} on "
-                f"{head.device}"
-            )
-    return heads

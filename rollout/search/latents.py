@@ -31,9 +31,9 @@ class Latents:
         self.batch, self.nodes, self.lanes = batch, simulations + 1, batch * wave
         self.single = isinstance(embedding, Tensor)
         leaves: list[Any] = [embedding]
-        self._spec: pytree.TreeSpec | None = None  # None for a lone tensor, the usual state
+        self.spec: pytree.TreeSpec | None = None  # None for a lone tensor, the usual state
         if not self.single:
-            leaves, self._spec = pytree.tree_flatten(embedding)
+            leaves, self.spec = pytree.tree_flatten(embedding)
         for i, leaf in enumerate(leaves):
             if not isinstance(leaf, Tensor):
                 raise TypeError(
@@ -70,20 +70,21 @@ class Latents:
                     f"{list(theirs.shape)} on {theirs.device}, got {mine.dtype} "
                     f"{list(mine.shape)} on {mine.device}"
                 )
-        if self._spec != earlier._spec:
+        if self.spec != earlier.spec:
             raise ValueError(
-                f"root: embedding: expected the structure of the earlier tree's, {earlier._spec}, "
-                f"got {self._spec}"
+                f"root: embedding: expected the structure of the earlier tree's, {earlier.spec}, "
+                f"got {self.spec}"
             )
         self.nodes += subtrees.nodes - 1
         if earlier.arenas:
             self._earlier = earlier, subtrees
 
-    def allocate(self) -> None:
-        """Make the arenas of states that stay on a device."""
+    def use(self, arenas: Sequence[Tensor], buffers: tuple[Tensor, ...]) -> None:
+        """Keep states on a device, in arenas [N * B or more, ...], and step from these buffers."""
+        self.buffers = buffers
         self.arenas = tuple(
-            torch.empty((self.nodes, *root.shape), dtype=root.dtype, device=root.device)
-            for root in self.roots
+            arena[: self.nodes * self.batch].view(self.nodes, *root.shape)
+            for arena, root in zip(arenas, self.roots, strict=True)
         )
         if self._earlier is not None:
             earlier, subtrees = self._earlier
@@ -107,9 +108,9 @@ class Latents:
         if self.single:
             return (embedding,)
         leaves, spec = pytree.tree_flatten(embedding)
-        if spec != self._spec:
+        if spec != self.spec:
             raise ValueError(
-                f"recurrent_fn: embedding: expected the structure of the root's, {self._spec}, "
+                f"recurrent_fn: embedding: expected the structure of the root's, {self.spec}, "
                 f"got {spec}"
             )
         return tuple(leaves)
@@ -156,4 +157,4 @@ class Latents:
 
     def join(self, leaves: Sequence[Tensor]) -> Any:
         """Return leaves as the pytree that the model takes."""
-        return leaves[0] if self._spec is None else pytree.tree_unflatten(leaves, self._spec)
+        return leaves[0] if self.spec is None else pytree.tree_unflatten(leaves, self.spec)

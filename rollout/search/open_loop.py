@@ -17,7 +17,8 @@ from torch import Tensor
 
 from rollout import _native
 from rollout.recurrent import RecurrentOutput
-from rollout.search.drive import Clock, same_device, unpack
+from rollout.search.device import same_device, unpack
+from rollout.search.drive import Clock
 from rollout.search.latents import Latents
 from rollout.search.policies import puct_rule, run_search
 from rollout.search.qtransform import QTransformLike, qtransform_by_parent_and_siblings
