@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rollout.models.protocol import AfterstateValue, Chance, WorldModel
-from rollout.planning.searchable import Searchable, expected_events
+from rollout.planning.searchable import Searchable, expected_events, survival
 from rollout.search import (
     ChanceRecurrentFnOutput,
     DecisionRecurrentFnOutput,
@@ -87,11 +87,13 @@ class SearchableAfterstates(Searchable):
             return None
         start = perf_counter()
         device, events = self.model.spec.device, []
+        reached = torch.ones(len(actions), device=device)
         actions, outcomes = actions.to(device), self._outcomes.to(device)
         for action, outcome in zip(actions.unbind(1), outcomes.unbind(1), strict=True):
             # past its end a line goes on somehow, and what happens there counts for nothing
             after, _ = self.chance.afterstate(state, action.clamp(min=0))
             state, transition = self.chance.resolve(after, outcome.clamp(min=0))
-            events.append(expected_events(transition, outcome >= 0))
+            events.append(expected_events(transition, reached * (outcome >= 0)))
+            reached = survival(transition, reached)
         self.seconds += perf_counter() - start
         return torch.stack(events, 1).cpu()

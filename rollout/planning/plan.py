@@ -28,7 +28,8 @@ class Plan:
         Tensor  # [B, D, *action shape], the line expected; int64 ones are -1 after its end
     )
     path_rewards: Tensor  # [B, D] float32, under the goal; 0 after a path's end
-    path_events: Tensor | None  # [B, D, *event_shape] float32 expected counts; None = no events
+    # [B, D, *event_shape] float32 expected counts, by the chance to get so far; None = no events
+    path_events: Tensor | None
     model_seconds: float  # of `seconds`, in calls of the model
     seconds: float
 

@@ -199,7 +199,8 @@ class Searchable:
     def path_events(self, state: Any, actions: Tensor) -> Tensor | None:
         """Step along actions [B, D, ...] and return the events expected, [B, D, *event_shape].
 
-        They are 0 after a path's end, where its actions are -1 or NaN. None without events.
+        They are weighed by the chance that the episode gets that far, and 0 after a path's end,
+        where its actions are -1 or NaN. None without events.
         """
         if not self.model.spec.events:
             return None
@@ -209,11 +210,12 @@ class Searchable:
         # after the end any legal action does: the first
         actions = torch.where(alive, actions, actions[:, :1])
         alive = alive.flatten(2).all(-1) if alive.dim() > 2 else alive
-        events = []
+        events, reached = [], torch.ones(len(actions), device=actions.device)
         for depth in range(actions.shape[1]):
             keys = child_keys(keys, actions[:, depth])
             state, transition = self.model.step(state, actions[:, depth], CounterNoise(0, keys))
-            events.append(expected_events(transition, alive[:, depth]))
+            events.append(expected_events(transition, reached * alive[:, depth]))
+            reached = survival(transition, reached)
         self.seconds += perf_counter() - start
         return torch.stack(events, 1).cpu()
 
@@ -324,10 +326,15 @@ def child_keys(keys: Tensor, action: Tensor) -> Tensor:
     return keys
 
 
-def expected_events(transition: Transition, alive: Tensor) -> Tensor:
-    """Return a step's events, 0 in the rows that are not alive, [R, *event_shape]."""
+def expected_events(transition: Transition, reached: Tensor) -> Tensor:
+    """Return a step's events, [R, *event_shape], times the chance [R] that the step is made."""
     counts = _events(transition)
-    return counts * alive.view(-1, *[1] * (counts.dim() - 1))
+    return counts * reached.view(-1, *[1] * (counts.dim() - 1))
+
+
+def survival(transition: Transition, reached: Tensor) -> Tensor:
+    """Return the chance [R] that the step after this one is made."""
+    return reached if transition.cont is None else reached * transition.cont
 
 
 def _events(transition: Transition) -> Tensor:

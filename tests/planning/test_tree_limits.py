@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rollout.goals import Goal, explain
 from rollout.models import Box, Discrete, ModelSpec, ObsSpec, Transition, ValueEquivalent
 from rollout.models.value_equivalent import ValueEquivalentConfig
-from rollout.planning import TreeSearch
+from rollout.planning import CEM, TreeSearch
 from rollout.search import CannotCompileError
 
 EVENTS = ("collision", "delivery")
@@ -386,3 +386,16 @@ def test_root_values_and_the_action_s_own():
     mean = (seen * plan.q_values).sum(1) / seen.sum(1)
     torch.testing.assert_close(plan.mixed_value, (plan.raw_value + 20 * mean) / 21)
     assert not torch.allclose(plan.value, plan.raw_value)
+
+
+@pytest.mark.parametrize("planner", [TreeSearch, CEM])
+def test_nothing_is_expected_after_the_end(planner):
+    # the goal is a step away; the cells around it are never safe
+    model = Grid([[0.5, 0.0, 0.5]], (0, 1))
+    settings = {"num_simulations": 40} if planner is TreeSearch else {"horizon": 6}
+    plan = planner(model, discount=0.9, **settings).plan(torch.zeros(1, 2, dtype=torch.int64))
+    assert plan.action.tolist() == [0]
+    assert plan.path_events.shape[1] > 1
+    expected = torch.zeros_like(plan.path_events)
+    expected[0, 0, 1] = 1.0
+    torch.testing.assert_close(plan.path_events, expected)

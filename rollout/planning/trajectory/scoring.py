@@ -222,6 +222,9 @@ class Scorer:
             if self.settings.risk:
                 score = score - self.settings.risk * worlds.std(1, correction=0)
             chances = chances.view(len(score), self.particles, -1).mean(1)
+        if keep_events and cont is not None:
+            # what comes after an episode's end does not happen
+            events = _needed(events) * _alive(cont)[:-1, :, None]
         return Rolled(score, chances, rewards, events)
 
     def _returns(self, worth: Tensor, cont: Tensor | None, tail: Tensor | None) -> Tensor:
