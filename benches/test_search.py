@@ -35,14 +35,14 @@ POLICIES = {"muzero": muzero_policy, "gumbel": gumbel_muzero_policy}
 NULL_OWED = [3e6, 1.5e6, 6e5, 1.5e5, 1.5e6, 2e6, 3e6]
 # (policy, size, rows, simulations, wave): milliseconds owed a search, and speed over its own calls
 NETWORK_OWED = {
-    ("gumbel", "small", 1, 50, 1): (1.6, None),
+    ("gumbel", "small", 1, 50, 1): (2.5, None),
     ("gumbel", "small", 1, 50, 8): (0.6, None),
-    ("gumbel", "small", 64, 50, 1): (4.0, 1 / 1.3),
-    ("muzero", "small", 64, 50, 1): (6.0, 1 / 2),
-    ("muzero", "small", 64, 200, 1): (40.0, None),
-    ("muzero", "small", 1024, 50, 1): (60.0, None),
-    ("gumbel", "medium", 64, 50, 1): (None, 1 / 1.05),
-    ("muzero", "medium", 64, 50, 1): (None, 1 / 1.15),
+    ("gumbel", "small", 64, 50, 1): (None, 1 / 2.1),
+    ("muzero", "small", 64, 50, 1): (None, 1 / 2.7),
+    ("muzero", "small", 64, 200, 1): (None, None),
+    ("muzero", "small", 1024, 50, 1): (None, None),
+    ("gumbel", "medium", 64, 50, 1): (None, 1 / 1.2),
+    ("muzero", "medium", 64, 50, 1): (None, 1 / 1.2),
 }
 
 
