@@ -1,23 +1,24 @@
-"""Trajectory optimisation: beside bare calls of the model, and beside pytorch_mppi if it is there.
+"""Trajectory optimisation: beside bare calls of the model.
 
-A plan is one call: K = 1000 candidates of T = 30 steps for N problems, warm. The network is the
-rival's own: (2 + 1) -> 64 -> 64 -> 2, ReLU, as a change of state, with the pendulum's cost. Its
-floor is the same T calls of network and cost in inference mode: on all N * K rows at once, as one
-would write it, and on chunks of 2048 rows rolled through all T steps, which is what a plan makes of
-it. For the compiled plan the floor is the same compiled step, in chunks. The exact pendulum is
-native here, in double precision with Gymnasium's bits and in float32, and float32 tensors there.
-The ensemble is PETS's size: 5 members of 4 x 200, 500 candidates x 20 particles x 15 steps x 5
-iterations; its floor is the same layers as one batched product each.
+A plan is one call: K = 1000 candidates of T = 30 steps for N problems, warm. The network is that of
+peers/pendulum.py: (2 + 1) -> 64 -> 64 -> 2, ReLU, as a change of state, with the pendulum's cost.
+Its floor is the same T calls of network and cost in inference mode: on all N * K rows at once, as
+one would write it, and on chunks of 2048 rows rolled through all T steps, which is what a plan
+makes of it. For the compiled plan the floor is the same compiled step, in chunks. The exact
+pendulum is native here, in double precision with Gymnasium's bits and in float32, and tensors in
+the rivals'. The ensemble is PETS's size: 5 members of 4 x 200, 500 candidates x 20 particles x 15
+steps x 5 iterations; its floor is the same layers as one batched product each.
 
-pytorch_mppi is no dependency: `pip install --no-deps pytorch-mppi arm-pytorch-utilities
-pytorch-seed` adds its rows.
+Rivals (pytorch_mppi, TorchRL, mbrl-lib) are in peers/.
 """
 
-import math
 from itertools import pairwise
 
 import pytest
 import torch
+from peers.pendulum import CANDIDATES as K
+from peers.pendulum import STEPS as T
+from peers.pendulum import Network, cost
 from torch import Tensor, nn
 
 import rollout
@@ -25,34 +26,8 @@ from rollout.models import Box, ExactModel, ModelSpec, ObsSpec, Transition
 from rollout.planning import CEM, MPPI
 from rollout.planning.trajectory.compiled import CompiledStep
 
-K, T = 1000, 30
 CHUNK = 2048  # rows that a plan rolls at a time
 CPU = torch.device("cpu")
-
-
-def cost(state: Tensor, action: Tensor) -> Tensor:
-    angle = ((state[:, 0] + math.pi) % (2 * math.pi)) - math.pi
-    return angle**2 + 0.1 * state[:, 1] ** 2 + 0.001 * action[:, 0] ** 2
-
-
-def pendulum(state: Tensor, action: Tensor) -> Tensor:
-    angle, speed = state[:, 0:1], state[:, 1:2]
-    action = torch.clamp(action, -2, 2)
-    speed = torch.clamp(speed + (15.0 * torch.sin(angle) + 3.0 * action) * 0.05, -8, 8)
-    return torch.cat((angle + speed * 0.05, speed), dim=1)
-
-
-class Network(nn.Module):
-    def __init__(self, width: int = 64) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.layers = nn.Sequential(
-            nn.Linear(3, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2)
-        )
-        self.requires_grad_(False)
-
-    def forward(self, state: Tensor, action: Tensor) -> Tensor:
-        return state + 0.05 * self.layers(torch.cat((state, action), dim=1))
 
 
 class Learned:
@@ -74,30 +49,6 @@ class Learned:
 
     def take(self, state, rows):
         return state.index_select(0, rows)
-
-
-def rival(dynamics, problems: int):
-    mppi = pytest.importorskip("pytorch_mppi")
-    settings = {
-        "nx": 2,
-        "noise_sigma": torch.eye(1),
-        "num_samples": K,
-        "horizon": T,
-        "lambda_": 1.0,
-        "u_min": torch.tensor([-2.0]),
-        "u_max": torch.tensor([2.0]),
-    }
-    if problems == 1:
-        planner, state = mppi.MPPI(dynamics, cost, **settings), torch.tensor([math.pi, 1.0])
-    else:
-        planner = mppi.MPPI_Batched(dynamics, cost, num_envs=problems, **settings)
-        state = torch.rand(problems, 2)
-
-    def run():
-        with torch.inference_mode():
-            return planner.command(state)
-
-    return run
 
 
 def bare(step, problems: int, chunk: int | None = None):
@@ -133,30 +84,27 @@ def compiled_step():
 
 
 def describe(benchmark, pair: str, side: str, problems: int, least: dict[str, float]) -> None:
-    roles = {"ours": "ours", "pytorch_mppi": "rival"}
+    role = "ours" if side == "ours" else "floor"
     benchmark.extra_info.update(
-        pair=pair, role=roles.get(side, "floor"), name=side, work=problems * K * T, unit="steps"
+        pair=pair, role=role, name=side, work=problems * K * T, unit="steps"
     )
     if side in least:
         benchmark.extra_info["ratio_at_least"] = least[side]
 
 
 @pytest.mark.info
-@pytest.mark.parametrize("side", ["ours", "ours in float32", "pytorch_mppi"])
+@pytest.mark.parametrize("side", ["ours", "ours in float32"])
 @pytest.mark.parametrize("problems", [1, 32])
 def test_exact_pendulum(benchmark, problems: int, side: str) -> None:
-    if side == "pytorch_mppi":
-        run = rival(pendulum, problems)
-    else:
-        precision = "fast" if side == "ours in float32" else "exact"
-        env = rollout.make_vec("Pendulum-v1", problems, num_threads=1, precision=precision)
-        env.reset(seed=0)
-        model = ExactModel(env)
-        state = model.state(env.snapshot())
-        planner = MPPI(model, horizon=T, population=K, std=0.5, paths=False, num_threads=1)
+    precision = "fast" if side == "ours in float32" else "exact"
+    env = rollout.make_vec("Pendulum-v1", problems, num_threads=1, precision=precision)
+    env.reset(seed=0)
+    model = ExactModel(env)
+    state = model.state(env.snapshot())
+    planner = MPPI(model, horizon=T, population=K, std=0.5, paths=False, num_threads=1)
 
-        def run():
-            return planner.plan(state)
+    def run():
+        return planner.plan(state)
 
     pair = f"MPPI, exact pendulum, N={problems}"
     describe(benchmark, pair, side, problems, {})
@@ -169,7 +117,6 @@ MLP_SIDES = [
     "ours",
     "bare network calls",
     "bare calls in chunks",
-    "pytorch_mppi",
     "ours, compiled",
     "bare compiled calls",
 ]
@@ -195,15 +142,12 @@ def test_mppi_over_a_network(benchmark, problems: int, side: str) -> None:
         def run():
             return planner.plan(state)
 
-    elif side == "pytorch_mppi":
-        run = rival(Network(), problems)
     elif side == "bare compiled calls":
         run = bare(compiled_step(), problems, CHUNK)
     else:
         run = bare(eager_step(), problems, CHUNK if side == "bare calls in chunks" else None)
     # one problem fits the cache anyway, and pays for what a plan does besides
-    floor, other = (0.6, 0.75) if problems == 1 else (0.7, 1.2)
-    least = {"bare network calls": floor, "pytorch_mppi": other}
+    least = {"bare network calls": 0.6 if problems == 1 else 0.7}
     pair = f"MPPI, MLP 64, N={problems}"
     describe(benchmark, pair, side, problems, least)
     if compiled or side == "bare compiled calls":
