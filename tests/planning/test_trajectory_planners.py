@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from trajectory_models import Codes, Ending, Ensemble, Mixed, Quadratic, Road
 
 import rollout
@@ -408,6 +409,52 @@ def test_tdmpc_takes_the_policys_proposals_and_its_action_value():
     assert (without.path_actions - want).abs().max() > 0.1
     # the ensemble's mean, of the policy's own action
     assert with_policy.value == pytest.approx(6 * 0.99**3, abs=0.01)
+
+
+class Knowing:
+    """The policy of a model is all but sure of the best action, and a value judges the last one."""
+
+    def policy(self, state):
+        wanted = self.best(state[:, :1])
+        nvec = getattr(self.spec.action, "nvec", (getattr(self.spec.action, "n", 0),))
+        parts = [20.0 * F.one_hot(wanted[:, i].long(), n) for i, n in enumerate(nvec)]
+        mean = wanted[:, len(nvec) :]
+        return torch.cat([*parts, mean, torch.full_like(mean, -6.0)], 1)
+
+    def qvalue(self, state, action):
+        return 9.0 - (action.view(len(state), -1) - self.best(state[:, :1])).abs().sum(1)
+
+
+class KnowingCodes(Knowing, Codes):
+    def best(self, time):
+        return self.right(time.long()).float()
+
+
+class KnowingMixed(Knowing, Mixed):
+    def best(self, time):
+        return torch.tensor([1.0, 0.25]).expand(len(time), 2)
+
+
+@pytest.mark.parametrize("model", [KnowingCodes(), KnowingCodes((5, 3, 7)), KnowingMixed()])
+def test_tdmpc_reads_a_policy_head_of_any_kind_of_action(model):
+    planner = TDMPC(
+        model,
+        horizon=3,
+        population=30,
+        elites=4,
+        iterations=1,
+        proposals=6,
+        temperature=0.01,
+        act="best",
+        num_threads=1,
+    )
+    plan = planner.plan(zeros(2), seed=0)
+    want = torch.stack([model.best(torch.full((2, 1), float(t))) for t in range(3)], 1)
+    off = plan.path_actions.view(2, 3, -1) - want
+    assert off.abs().max() < 0.02
+    assert plan.action.dtype == model.spec.action.dtype
+    ahead = plan.value - plan.path_rewards @ 0.99 ** torch.arange(3.0)
+    assert ahead == pytest.approx(9 * 0.99**3, abs=0.01)
 
 
 def test_tdmpc_samples_an_elite_by_its_weight_and_explores_when_asked():

@@ -24,9 +24,7 @@ from torch.utils import _pytree as pytree
 from rollout import _native
 from rollout.models.noise import CounterNoise
 from rollout.models.protocol import (
-    ActionSpec,
     ActionValue,
-    Discrete,
     EventValue,
     Follows,
     Members,
@@ -37,6 +35,7 @@ from rollout.models.protocol import (
 )
 from rollout.planning.rules import Rule
 from rollout.planning.trajectory.compiled import Step
+from rollout.planning.trajectory.policy_head import likeliest_action
 from rollout.planning.trajectory.proposals import Floats, Keys, to_actions
 
 Propagation = Literal["mean", "ts1", "tsinf"]
@@ -384,20 +383,6 @@ class Scorer:
         if self.follows:
             return _NATIVE_ROWS
         return _CPU_ROWS if self.spec.device.type == "cpu" else 1 << 30
-
-
-def likeliest_action(model: Any, state: Any) -> Tensor:
-    """Return the action that a policy head prefers, [R, *action shape]."""
-    out: Tensor = model.policy(state)
-    if isinstance(model.spec.action, Discrete):
-        return out.argmax(-1)
-    return out.chunk(2, -1)[0].clamp(*action_bounds(model.spec.action, out.device))
-
-
-def action_bounds(action: ActionSpec, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the lowest and highest legal actions on a device."""
-    low, high = (torch.as_tensor(bound).to(device) for bound in action.bounds())
-    return low, high
 
 
 def _ids(keys: Keys, particles: int) -> NDArray[np.int64]:

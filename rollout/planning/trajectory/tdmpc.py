@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rollout.models.noise import CounterNoise
-from rollout.models.protocol import Discrete, Prior, WorldModel
+from rollout.models.protocol import Prior, WorldModel
 from rollout.planning.trajectory.optimiser import (
     Common,
     Run,
@@ -17,8 +17,8 @@ from rollout.planning.trajectory.optimiser import (
     at_least,
     with_defaults,
 )
+from rollout.planning.trajectory.policy_head import sampled_action
 from rollout.planning.trajectory.proposals import Floats, Gaussian, from_actions
-from rollout.planning.trajectory.scoring import action_bounds
 
 
 class TDMPC(TrajectoryOptimiser):
@@ -83,7 +83,7 @@ class TDMPC(TrajectoryOptimiser):
             state, actions = self.model.take(run.state, index), []
             for time in range(self.horizon):
                 draws = noise.at(time)
-                actions.append(self._policy(state, draws))
+                actions.append(sampled_action(self.model, state, draws, self.num_proposals))
                 if time < self.horizon - 1:
                     state, _ = self.model.step(state, actions[-1], draws.take(index))
             sequences = from_actions(torch.stack(actions), rows)
@@ -110,16 +110,3 @@ class TDMPC(TrajectoryOptimiser):
         )
         noised = action.numpy() + self.proposal.std[:, 0] * drawn.numpy()
         return torch.from_numpy(self.proposal.clip(noised))
-
-    def _policy(self, state: Any, noise: CounterNoise) -> Tensor:
-        """Sample the policy head, [B * proposals, *action shape]."""
-        out: Tensor = self.model.policy(state)  # type: ignore[attr-defined]
-        count = self.num_proposals
-        if isinstance(self.model.spec.action, Discrete):
-            drawn = noise.gumbel("trajectory.policy", (count, out.shape[-1]))
-            chosen: Tensor = (out + drawn.flatten(0, 1)).argmax(-1)
-            return chosen
-        mean, log_std = out.chunk(2, -1)
-        drawn = noise.normal("trajectory.policy", (count, mean.shape[-1])).flatten(0, 1)
-        low, high = action_bounds(self.model.spec.action, out.device)
-        return torch.clamp(mean + log_std.exp() * drawn, low, high)
