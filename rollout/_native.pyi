@@ -725,12 +725,14 @@ class Search:
     def feasible(self) -> NDArray[np.bool_]:
         """Whether each row has an action left at its root, [B]."""
 
-    def closings(self, row: int) -> list[tuple[list[int], int, float, float, int, float, bool]]:
+    def closings(
+        self, row: int
+    ) -> list[tuple[list[int], list[int], int, float, float, int, float, bool]]:
         """Return the edges of a row that were closed, in order of time.
 
-        Of each: the actions from the root, the slot of its end, how far it is over its limit (0
-        where all after it was closed), the return of the path, the visits it had, its logit, and
-        whether it is an outcome of chance.
+        Of each: the actions from the root, the slots of the nodes they were taken in, the slot of
+        its end, how far it is over its limit (0 where all after it was closed), the return of the
+        path, the visits it had, its logit, and whether it is an outcome of chance.
         """
 
     def arena(self, kind: int) -> NDArray[np.uint8]:

@@ -213,22 +213,23 @@ class BoundSearch {
     return out;
   }
 
-  // (actions from the root, slot, excess, worth, visits, logit, whether it is an outcome of chance)
-  // of each edge closed in a row.
+  // (actions from the root, the nodes they were taken in, slot, excess, worth, visits, logit,
+  // whether it is an outcome of chance) of each edge closed in a row.
   py::list Closings(std::size_t row) const {
     const Tree& tree = search_->tree();
     py::list out;
     for (const search::Closing& closing : search_->closings(row)) {
-      std::vector<std::int32_t> path{closing.action};
-      for (std::int32_t slot = closing.parent; slot != search::kRoot;) {
-        const search::NodeHead& head = tree.Head(row, slot);
+      std::vector<std::int32_t> path{closing.action}, nodes{closing.parent};
+      while (nodes.back() != search::kRoot) {
+        const search::NodeHead& head = tree.Head(row, nodes.back());
         path.push_back(tree.EntryAction(row, head));
-        slot = head.parent;
+        nodes.push_back(head.parent);
       }
       std::ranges::reverse(path);
+      std::ranges::reverse(nodes);
       const bool chance = tree.Head(row, closing.parent).chance != 0;
-      out.append(py::make_tuple(path, closing.slot, closing.excess, closing.worth, closing.visits,
-                                closing.logit, chance));
+      out.append(py::make_tuple(path, nodes, closing.slot, closing.excess, closing.worth,
+                                closing.visits, closing.logit, chance));
     }
     return out;
   }

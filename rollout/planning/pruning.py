@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rollout.planning.carried import CarryingTree
 from rollout.planning.rules import Rejection
+from rollout.search.tree import Closed
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """A branch that a rule cut off."""
 
-    # actions from the root (columns, where nodes have candidates); the last went too far
-    path: tuple[int, ...]
+    # actions from the root, each a number or a tuple of numbers; the last went too far
+    path: tuple[Any, ...]
     event: str
     limit: float
     probability: float  # of the event somewhere along the path
@@ -30,12 +32,21 @@ def pruned(tree: CarryingTree, row: int) -> tuple[Pruned, ...]:
         return ()
     slots = torch.tensor([one.slot for one in closed])
     likely = tree.chances(torch.full_like(slots, row), slots).tolist()
+    actions: Tensor | None = tree.edge_actions(row)
     return tuple(
-        Pruned(one.path, rule.event, rule.limit, chance, one.value)
+        Pruned(_actions(one, actions), rule.event, rule.limit, chance, one.value)
         for one, branch in zip(closed, likely, strict=True)
         for rule, chance in zip(tree.ruled, branch, strict=True)
         if chance > rule.limit
     )
+
+
+def _actions(closed: Closed, actions: Tensor | None) -> tuple[Any, ...]:
+    """Return the actions along a path. actions: [N, K, ...] of candidates, None for all."""
+    if actions is None:
+        return closed.path
+    taken = actions[list(closed.nodes), list(closed.path)].tolist()
+    return tuple(tuple(action) if isinstance(action, list) else action for action in taken)
 
 
 def rejections(tree: CarryingTree, first: Tensor) -> tuple[Rejection, ...]:

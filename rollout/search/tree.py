@@ -33,6 +33,7 @@ class Closed(NamedTuple):
     """A step that a search closed, because of `RecurrentOutput.forbidden`."""
 
     path: tuple[int, ...]  # actions from the root; the step is the last
+    nodes: tuple[int, ...]  # slots of the nodes that they were taken in
     excess: float  # how far it is over its limit; 0 where all that could follow it was closed
     value: float  # the return of the path, from the root, by the model's value; 0 with no excess
     visits: int  # that were taken out of the tree with it
@@ -196,9 +197,10 @@ class SearchTree:
 
         It is in no array of the tree, which is as if those steps had never been allowed.
         """
+        closings = self.native.closings(row)
         return [
-            Closed(tuple(path), excess, worth, visits, logit, slot, chance)
-            for path, slot, excess, worth, visits, logit, chance in self.native.closings(row)
+            Closed(tuple(path), tuple(nodes), excess, worth, visits, logit, slot, chance)
+            for path, nodes, slot, excess, worth, visits, logit, chance in closings
         ]
 
     def reasons(self, row: int = 0) -> dict[tuple[int, ...], str]:

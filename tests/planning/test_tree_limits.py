@@ -228,9 +228,9 @@ def test_rules_hold_where_nodes_have_candidates(policy):
         branches = plan.pruned(row)
         assert len(branches) == rejection.rejected[row] > 0
         for branch in branches:
-            if len(branch.path) == 1:
-                after = state[row] + plan.actions[row, branch.path[0], 0]
-                assert branch.probability == pytest.approx(Ledge().risk(after).item(), abs=1e-6)
+            steps = torch.tensor(branch.path)[:, 0]
+            fall = 1.0 - (1.0 - Ledge().risk(state[row] + steps.cumsum(0))).prod()
+            assert branch.probability == pytest.approx(fall.item(), abs=1e-5)
     # all that the last could draw is too far; the least is as far back as it goes
     assert plan.action[2] == plan.actions[2].min()
     torch.testing.assert_close(rejection.probability[2], Ledge().risk(1.9 + plan.action[2, 0]))
@@ -248,6 +248,11 @@ def test_rules_hold_where_the_likeliest_actions_are_kept(policy):
     assert two.actions.tolist() == [[0, 1]]
     assert two.action.item() == 1
     assert [one.path for one in two.pruned()] == [(0,)]
+    # what is told is the action, not which of its node's candidates it is
+    back = torch.tensor([[True, True, False, False]])
+    late = TreeSearch(ROOM, top_k=2, **options).plan(START, seed=1, invalid_actions=back)
+    assert late.actions.tolist() == [[2, 3]]
+    assert {one.path[0] for one in late.pruned()} <= {2, 3}
 
 
 class Arms:

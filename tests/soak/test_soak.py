@@ -25,7 +25,7 @@ soak.main()
 """
 
 
-# each in a process of its own: here other tests have registered environments and left memory to reuse
+# each in a process of its own: here other tests left environments registered, and memory to reuse
 def test_memory_is_constant() -> None:
     command = [sys.executable, soak.__file__, "600000"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
