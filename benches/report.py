@@ -84,7 +84,10 @@ def timings(record: dict) -> Iterator[Timing]:
 
 def rows(sides: list[Timing]) -> Iterator[Row]:
     """Set ours beside each other side of its pair, in the order in which they were run."""
-    ours = {side.pair: side for side in sides if side.role == "ours"}
+    ours: dict[str, Timing] = {}
+    for side in sides:
+        if side.role == "ours" and ours.setdefault(side.pair, side) is not side:
+            raise SystemExit(f"{side.pair}: two benches time ours")
     accompanied = {side.pair for side in sides if side.role != "ours"}
     for side in sides:
         if side.pair not in ours:

@@ -1,7 +1,10 @@
-"""Stepping: ours beside Gymnasium's own vector CartPole, and beside its loop over single ones.
+"""Stepping: ours beside what is written in Python, and beside a plain native loop.
 
 Every side gets the same actions, made beforehand, and steps through its public `step()` with its
-own automatic reset running, so episodes end and start inside the timed part.
+own automatic reset running, so episodes end and start inside the timed part. The loop steps the
+same rows through the same actions inside one native call: no Python, no pool, no new arrays. What
+is missing to it is what a call a step costs. The rivals of benches/peers are set beside ours where
+the pair's name is the same.
 """
 
 import functools
@@ -17,6 +20,7 @@ from unittest import mock
 import gymnasium
 import numpy as np
 import pytest
+from peers.timing import ROWS
 
 import rollout
 from rollout import _native
@@ -40,27 +44,42 @@ def stepper(env: gymnasium.vector.VectorEnv, calls: int, *, actions: np.ndarray)
     return run
 
 
+def looper(env: gymnasium.vector.VectorEnv, calls: int, *, actions: np.ndarray) -> Callable:
+    """The floor: a function that makes `calls` steps inside one native call."""
+    env.reset(seed=0)
+    tape = list(itertools.islice(itertools.cycle(actions), calls))
+
+    def run() -> None:
+        env._open().loop(tape)
+
+    return run
+
+
+OURS = {"ours": stepper, "plain loop": looper}
+ROLES = {"ours": "ours", "plain loop": "floor"}  # the other sides are rivals
+
+
 # the loop over single environments is slowest where there are most of them; two sizes tell enough
 SIDES = [
     (num_envs, side)
-    for num_envs in (1, 64, 1024)
-    for side in ("ours", *MODES)
-    if not (side == "gymnasium sync" and num_envs == 1024)
+    for num_envs in (1, *ROWS)
+    for side in ("ours", *MODES, "plain loop")
+    if (side, num_envs) not in {("gymnasium sync", 8), ("gymnasium sync", 1024)}
 ]
 
 
 @pytest.mark.gate
 @pytest.mark.parametrize(("num_envs", "side"), SIDES)
 def test_cartpole(benchmark, num_envs: int, side: str) -> None:
-    calls = {1: 1000, 64: 200, 1024: 50}[num_envs]
-    if side == "ours":
-        env = rollout.make_vec("CartPole-v1", num_envs, num_threads=1)
-    else:
+    calls = {1: 1000, 8: 500, 64: 200, 1024: 50}[num_envs]
+    if side in MODES:
         mode = MODES[side]
         env = gymnasium.make_vec("CartPole-v1", num_envs, vectorization_mode=mode)
+    else:
+        env = rollout.make_vec("CartPole-v1", num_envs, num_threads=1)
     benchmark.extra_info.update(
         pair=f"CartPole-v1, n={num_envs}",
-        role="ours" if side == "ours" else "rival",
+        role=ROLES.get(side, "rival"),
         name=side,
         work=calls * num_envs,
         unit="steps",
@@ -68,7 +87,7 @@ def test_cartpole(benchmark, num_envs: int, side: str) -> None:
     if side == "ours" and num_envs == 1024:
         benchmark.extra_info["rate_at_least"] = 15e6
     actions = np.random.default_rng(0).integers(0, 2, (64, num_envs))
-    benchmark(stepper(env, calls, actions=actions))
+    benchmark(OURS.get(side, stepper)(env, calls, actions=actions))
     env.close()
 
 
@@ -106,19 +125,21 @@ def python_kitchens(num_envs: int, calls: int, *, actions: np.ndarray) -> Callab
 
 @pytest.mark.info
 @pytest.mark.parametrize(
-    ("num_envs", "side"), list(itertools.product([1, 64], ["ours", "overcooked in Python"]))
+    ("num_envs", "side"),
+    [(1, "ours"), (1, "overcooked in Python")]
+    + [(64, side) for side in ("ours", "plain loop", "overcooked in Python")],
 )
 def test_kitchen(benchmark, num_envs: int, side: str) -> None:
     actions = np.random.default_rng(0).integers(0, 6, (64, num_envs, 2))
-    calls = 64 // num_envs if side != "ours" else 256
-    if side == "ours":
+    calls = 256 if side in OURS else 64 // num_envs
+    if side in OURS:
         env = rollout.make_vec("Kitchen-v0", num_envs, layout="cramped_room", num_threads=1)
-        run = stepper(env, calls, actions=actions)
+        run = OURS[side](env, calls, actions=actions)
     else:
         run = python_kitchens(num_envs, calls, actions=actions)
     benchmark.extra_info.update(
         pair=f"Kitchen-v0 cramped_room, n={num_envs}",
-        role="ours" if side == "ours" else "rival",
+        role=ROLES.get(side, "rival"),
         name=side,
         work=calls * num_envs,
         unit="steps",
@@ -169,20 +190,21 @@ def python_grids(id: str, num_envs: int, calls: int, *, actions: np.ndarray) -> 
 
 @pytest.mark.info
 @pytest.mark.parametrize(
-    ("num_envs", "side"), [(64, "ours"), (64, "minigrid in Python"), (1024, "ours")]
+    ("num_envs", "side"),
+    [(n, side) for n in ROWS for side in OURS] + [(64, "minigrid in Python")],
 )
 def test_door_key(benchmark, num_envs: int, side: str) -> None:
     id = "MiniGrid-DoorKey-8x8-v0"
     actions = np.random.default_rng(0).integers(0, 7, (64, num_envs))
-    calls = 200 if side == "ours" else 5
-    if side == "ours":
+    calls = 200 if side in OURS else 5
+    if side in OURS:
         env = rollout.make_vec(id, num_envs, num_threads=1)
-        run = stepper(env, calls, actions=actions)
+        run = OURS[side](env, calls, actions=actions)
     else:
         run = python_grids(id, num_envs, calls, actions=actions)
     benchmark.extra_info.update(
         pair=f"{id}, n={num_envs}",
-        role="ours" if side == "ours" else "rival",
+        role=ROLES.get(side, "rival"),
         name=side,
         work=calls * num_envs,
         unit="steps",
@@ -208,37 +230,33 @@ SMALL_WORLDS = [
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("side", ["ours", "plain loop", "gymnasium sync"])
+@pytest.mark.parametrize(
+    ("num_envs", "side"),
+    [(n, side) for n in ROWS for side in OURS] + [(64, "gymnasium sync")],
+)
 @pytest.mark.parametrize(("id", "keywords", "at_least"), SMALL_WORLDS)
 def test_small_worlds(
-    benchmark, id: str, keywords: dict, at_least: float | None, side: str
+    benchmark, id: str, keywords: dict, at_least: float | None, num_envs: int, side: str
 ) -> None:
-    """Beside Gymnasium's loop over single ones, and beside a plain native loop."""
-    num_envs, calls = 1024, 50
+    calls = {8: 500, 64: 200, 1024: 50}[num_envs]
     env = rollout.make_vec(id, num_envs, num_threads=1, **keywords)
     env.action_space.seed(0)
-    actions = np.stack([env.action_space.sample() for _ in range(16)])
+    actions = np.stack([env.action_space.sample() for _ in range(64)])
     if side == "gymnasium sync":
         if id not in gymnasium.registry:
             pytest.skip("an environment of ours")
-        num_envs, calls = 64, 10
+        calls = 10
         env = gymnasium.make_vec(id, num_envs, vectorization_mode="sync")
-    roles = {"ours": "ours", "plain loop": "floor", "gymnasium sync": "rival"}
     benchmark.extra_info.update(
-        pair=" ".join([id, *keywords.values()]) + ", n=1024",
-        role=roles[side],
-        name="gymnasium sync, n=64" if side == "gymnasium sync" else side,
+        pair=" ".join([id, *keywords.values()]) + f", n={num_envs}",
+        role=ROLES.get(side, "rival"),
+        name=side,
         work=calls * num_envs,
         unit="steps",
     )
-    if side == "ours" and at_least is not None:
+    if side == "ours" and num_envs == 1024 and at_least is not None:
         benchmark.extra_info["rate_at_least"] = at_least
-    if side == "plain loop":
-        env.reset(seed=0)
-        tape = list(itertools.islice(itertools.cycle(actions), calls))
-        benchmark(env._open().loop, tape)
-    else:
-        benchmark(stepper(env, calls, actions=actions[:, :num_envs]))
+    benchmark(OURS.get(side, stepper)(env, calls, actions=actions))
     env.close()
 
 
@@ -315,23 +333,25 @@ MINATAR = {
 
 @pytest.mark.gate
 @pytest.mark.parametrize(
-    ("id", "side"), list(itertools.product(MINATAR, ["ours", "minatar in Python"]))
+    ("num_envs", "side"),
+    [(n, side) for n in ROWS for side in OURS] + [(1024, "minatar in Python")],
 )
-def test_minatar(benchmark, id: str, side: str) -> None:
+@pytest.mark.parametrize("id", MINATAR)
+def test_minatar(benchmark, id: str, num_envs: int, side: str) -> None:
     game, rate = MINATAR[id]
-    num_envs = 1024
     env = rollout.make_vec(id, num_envs, num_threads=1)
     actions = np.random.default_rng(0).integers(0, env.single_action_space.n, (64, num_envs))
-    calls = 64 if side == "ours" else 1
-    if side == "ours":
-        run = stepper(env, calls, actions=actions)
-        benchmark.extra_info["rate_at_least"] = rate
+    calls = {8: 500, 64: 200, 1024: 64}[num_envs] if side in OURS else 1
+    if side in OURS:
+        run = OURS[side](env, calls, actions=actions)
+        if side == "ours" and num_envs == 1024:
+            benchmark.extra_info["rate_at_least"] = rate
     else:
         run = python_game(game, num_envs, calls, actions=actions)
         benchmark.extra_info["ratio_at_least"] = 15
     benchmark.extra_info.update(
         pair=f"{id}, n={num_envs}",
-        role="ours" if side == "ours" else "rival",
+        role=ROLES.get(side, "rival"),
         name=side,
         work=calls * num_envs,
         unit="steps",

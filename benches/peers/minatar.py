@@ -3,7 +3,7 @@
 import numpy as np
 from minatar import Environment
 
-from peers.timing import N, one_core, say
+from peers.timing import one_core, say
 
 STEPS = 2000
 # its name: ours
@@ -22,7 +22,9 @@ def main() -> None:
         env = Environment(name)
         env.seed(0)
         env.reset()
-        actions = np.random.default_rng(0).integers(0, env.num_actions(), STEPS).tolist()
+        # ours has those alone that do something
+        minimal = np.array(env.minimal_action_set())
+        actions = np.random.default_rng(0).choice(minimal, STEPS).tolist()
 
         def run(env=env, actions=actions) -> None:
             for action in actions:
@@ -31,7 +33,7 @@ def main() -> None:
                 if ended:
                     env.reset()
 
-        say(f"{ours}, n={N}", "minatar", run, STEPS)
+        say(f"{ours}, n=1024", "minatar", run, STEPS)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,18 @@
 import numpy as np
 from pufferlib.ocean.cartpole.cartpole import Cartpole
 
-from peers.timing import one_core, say
+from peers.timing import ROWS, one_core, say
 
-STEPS = 64
+STEPS = 128
 
 
 def main() -> None:
     one_core()
-    for rows in (1, 64, 1024):
+    for rows in (1, *ROWS):
         env = Cartpole(num_envs=rows, continuous=False, report_interval=128)
         env.reset(seed=0)
-        actions = list(np.random.default_rng(0).integers(0, 2, (STEPS, rows)).astype(np.int32))
+        # of the dtype that it keeps them in
+        actions = list(np.random.default_rng(0).integers(0, 2, (STEPS, rows)).astype(np.float32))
 
         def run(env=env, actions=actions) -> None:
             for chosen in actions:

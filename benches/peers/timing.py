@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 
 REPEATS = 5
-SECONDS = 0.3  # of one repeat, about
-N = 1024  # rows, where a rival has rows
+SECONDS = 0.2  # of one repeat, about
+ROWS = (8, 64, 1024)  # where a rival has rows
 
 
 def one_core() -> None:
@@ -21,17 +21,29 @@ def one_core() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def say(pair: str, name: str, run: Callable[[], object], work: float, unit: str = "steps") -> None:
-    """Time `run`, which does `work` units, and print the rate."""
-    run()  # whatever only happens the first time
-    start = time.perf_counter()
-    run()
-    calls = max(1, round(SECONDS / (time.perf_counter() - start)))
-    rates = []
-    for _ in range(REPEATS):
+def scanned(rows: int) -> int:
+    """How many steps to put into one call, where what it costs to begin one is spread over them."""
+    return max(128, 32768 // rows)
+
+
+def say(
+    pair: str,
+    name: str,
+    run: Callable[[], object],
+    work: float,
+    unit: str = "steps",
+    before: Callable[[], object] = lambda: None,
+) -> None:
+    """Time `run`, which does `work` units, and print the rate; `before` is called untimed."""
+
+    def seconds() -> float:
+        before()
         start = time.perf_counter()
-        for _ in range(calls):
-            run()
-        rates.append(work * calls / (time.perf_counter() - start))
+        run()
+        return time.perf_counter() - start
+
+    seconds()  # whatever only happens the first time
+    calls = max(1, round(SECONDS / seconds()))
+    rates = [work * calls / sum(seconds() for _ in range(calls)) for _ in range(REPEATS)]
     line = {"pair": pair, "name": name, "unit": unit, "rate": statistics.median(rates)}
     print(json.dumps(line), flush=True)

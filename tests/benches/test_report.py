@@ -81,6 +81,14 @@ def test_a_side_without_ours_is_refused(tmp_path):
     assert "nothing of ours beside it" in done.stderr
 
 
+def test_a_pair_with_two_of_ours_is_refused(tmp_path):
+    done = report(
+        tmp_path, bench("a", "ours", 0.1), bench("a", "rival", 0.1), bench("a", "ours", 1)
+    )
+    assert done.returncode == 1
+    assert "a: two benches time ours" in done.stderr
+
+
 def test_a_bench_that_does_not_say_its_work_is_refused(tmp_path):
     lacking = bench("a", "ours", 0.1)
     del lacking["extra_info"]["work"]
