@@ -49,9 +49,14 @@ def install(name: str, requirements: list[str], venvs: Path) -> Path | str:
         return python
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "-q", "install"]
-    done = subprocess.run([*pip, *requirements], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        return f"pip: {last_words(done)}"
+    steps = {"pip": [*pip, *requirements]}
+    recipe = BENCHES / "peers" / f"build_{name}.py"
+    if recipe.is_file():
+        steps["build"] = [str(python), "-P", str(recipe)]
+    for step, command in steps.items():
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            return f"{step}: {last_words(done)}"
     ready.write_text(wanted)
     return python
 

@@ -16,7 +16,7 @@ BENCHES = Path(__file__).parents[2] / "benches"
 
 def test_every_rival_has_pins_and_a_script(tmp_path: Path) -> None:
     sections = re.findall(r"^\[(\w+)\]$", (BENCHES / "peers.txt").read_text(), re.M)
-    helpers = {"__init__", "pendulum", "run", "timing", "weights"}
+    helpers = {"__init__", "build_pufferlib", "pendulum", "run", "timing", "weights"}
     assert {path.stem for path in (BENCHES / "peers").glob("*.py")} - helpers == set(sections)
     command = [sys.executable, str(BENCHES / "peers" / "run.py"), "nobody"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
