@@ -36,6 +36,7 @@ class CarryingTree(SearchTree):
     """The trees of a search whose embeddings are (state, carried)."""
 
     ruled: tuple[Rule, ...] = ()  # what closed steps of it
+    carries_goal: bool = False  # whether each node keeps the weights of its row's goal
 
     def chances(self, rows: Tensor, slots: Tensor) -> Tensor:
         """Return the probability of each rule's event on the way to some slots, [M, F]."""
@@ -84,10 +85,12 @@ class _CarryingCandidates(CarryingTree, CandidateTree):
     """The same where nodes have candidates of their own."""
 
 
-def carrying(tree: SearchTree, ruled: tuple[Rule, ...] = ()) -> CarryingTree:
+def carrying(
+    tree: SearchTree, ruled: tuple[Rule, ...] = (), carries_goal: bool = False
+) -> CarryingTree:
     """Return the same trees, whose embeddings are (state, carried)."""
     kind = _CarryingCandidates if isinstance(tree, CandidateTree) else CarryingTree
     made = kind.__new__(kind)
     made.__dict__.update(tree.__dict__)
-    made.ruled = ruled
+    made.ruled, made.carries_goal = ruled, carries_goal
     return made

@@ -266,6 +266,9 @@ class TreeSearch:
                 )
             shape = (rows, *self.model.spec.event_shape)
             same_goal = _same_goal(weights, previous.goal_weights, shape)
+            # a goal in the nodes of one plan and not of the other: all rows start afresh
+            kept = getattr(previous.search_tree, "carries_goal", False)
+            same_goal &= kept == model.carries_goal
             taken = _actions_since(previous, prev_action, first, same_goal)
             if bool((taken >= 0).any()):
                 settings = settings | {"tree": previous.search_tree, "tree_action": taken}
@@ -281,7 +284,7 @@ class TreeSearch:
         )
         tree, device = output.search_tree, output.action.device
         if model.carries:
-            tree = carrying(tree, self._rules)
+            tree = carrying(tree, self._rules, model.carries_goal)
         summary = tree.summary()
         first = output.action if output.column is None else output.column
         path_actions, path_rewards = model.path(tree, first)

@@ -171,6 +171,13 @@ def test_a_plan_goes_on_from_the_one_before(policy):
     again = planner.plan(after, goal=goals, previous=left).visit_counts.sum(1)
     assert ((again > 30) == torch.tensor([True, True, False, False])).all()
     assert (planner.plan(after, previous=left).visit_counts.sum(1) == 30).all()
+    # with waves a goal for each row is kept in the nodes, and one for all rows is not
+    waves = TreeSearch(Corridor(21), policy=policy, num_simulations=30, seed=1, wave=4)
+    goal = Goal({"left": 1.0})
+    for first_goal, then in ((goal, [goal] * 4), ([goal] * 4, goal)):
+        one = waves.plan(state, goal=first_goal)
+        assert (waves.plan(after, goal=then, previous=one).visit_counts.sum(1) == 30).all()
+        assert (waves.plan(after, goal=first_goal, previous=one).visit_counts.sum(1) > 30).any()
     with pytest.raises(ValueError, match=r"first: expected bool \[B=4\] or None, got int64 \[4\]"):
         planner.plan(after, previous=before, first=after)
     with pytest.raises(ValueError, match="previous: expected a plan beside prev_action or first"):
