@@ -91,6 +91,28 @@ def test_cartpole(benchmark, num_envs: int, side: str) -> None:
     env.close()
 
 
+@pytest.mark.info
+@pytest.mark.parametrize("num_envs", [1, *ROWS])
+def test_cartpole_into_kept_arrays(benchmark, num_envs: int) -> None:
+    """The same without new arrays, as PufferLib does it."""
+    env = rollout.make_vec("CartPole-v1", num_envs, num_threads=1)
+    actions = list(np.random.default_rng(0).integers(0, 2, (128, num_envs)))
+    env.reset(seed=0)
+    kept = env.buffers()
+
+    def run() -> None:
+        for action in actions:
+            env.step_into(action, kept)
+
+    benchmark.extra_info.update(
+        pair=f"CartPole-v1 into kept arrays, n={num_envs}",
+        role="ours",
+        work=len(actions) * num_envs,
+        unit="steps",
+    )
+    benchmark(run)
+
+
 @functools.cache
 def python_rules() -> ModuleType:
     """The rules of the Python original; the tests know how to import them without pictures."""
