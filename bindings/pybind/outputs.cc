@@ -11,6 +11,16 @@ namespace {
 
 using ArrayShape = std::vector<py::ssize_t>;
 
+// a new array; half the time of py::array's constructor, which hands NumPy strides to check
+py::array New(py::dtype dtype, const ArrayShape& shape) {
+  const py::detail::npy_api& api = py::detail::npy_api::get();
+  PyObject* made =
+      api.PyArray_NewFromDescr_(api.PyArray_Type_, dtype.release().ptr(), int(shape.size()),
+                                shape.data(), nullptr, nullptr, 0, nullptr);
+  if (made == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::array>(made);
+}
+
 // takes an array and notes where its data is
 template <class T>
 py::object Take(ArraySource& source, const std::string& name, const ArrayShape& shape, T** data) {
@@ -37,9 +47,9 @@ py::dtype DtypeOf(Dtype dtype) {
 
 py::array ArraySource::Take(const std::string& name, const py::dtype& dtype,
                             const ArrayShape& shape) {
-  if (!given_) return py::array(dtype, shape);
+  if (!given_) return New(dtype, shape);
   names_.push_back(name);
-  if (!given_.contains(name)) return py::array(dtype, shape);
+  if (!given_.contains(name)) return New(dtype, shape);
   const py::object value = given_[py::str(name)];
   const std::string expected = name + ": expected a C-contiguous, writable " +
                                py::str(dtype).cast<std::string>() + " array of shape " +

@@ -360,5 +360,6 @@ class Rows(gymnasium.vector.VectorEnv[Any, Any, Any]):
     ) -> dict[str, NDArray[Any]]:
         fields: dict[str, NDArray[Any]] = {} if events is None else {"events": events}
         if signals is not None:
-            fields.update((name, signals[:, part]) for name, part in self._signals.items())
+            for name, part in self._signals.items():
+                fields[name] = signals[:, part]
         return fields

@@ -168,5 +168,6 @@ class VectorEnv(Rows):
         to_play: NDArray[np.int64] | None,
     ) -> None:
         if action_mask is not None or to_play is not None:
-            every = np.ones(rows, np.bool_)
+            every = np.empty(rows, np.bool_)
+            every.fill(True)  # np.ones takes three times as long, as long as a step of a few rows
             info_fields.add(infos, {"action_mask": action_mask, "to_play": to_play}, every)
