@@ -381,7 +381,8 @@ class BoundSearch {
     const std::ptrdiff_t stride = view.stride[0] * static_cast<std::ptrdiff_t>(view.item_size);
     // a model may give back the very states it was given: a row is then read before it is written
     const bool same = view.data == want.data && stride == row_bytes;
-    if (!view.RowsContiguous() || (!same && IsWritten(view))) return {Stage(view), row_bytes};
+    const bool staged = !view.RowsContiguous() || (!same && IsWritten(view));
+    if (row_bytes > 0 && staged) return {Stage(view), row_bytes};
     return {view.data, stride};
   }
 

@@ -125,8 +125,12 @@ TensorView ReadTensor(py::handle tensor, const char* what) {
     throw py::type_error(std::string(what) + ": expected a torch.Tensor, got " +
                          Py_TYPE(tensor.ptr())->tp_name);
   }
-  return torch.exchange != nullptr ? ReadByExchange(*torch.exchange, tensor, what)
-                                   : ReadByAttributes(tensor, what);
+  TensorView view = torch.exchange != nullptr ? ReadByExchange(*torch.exchange, tensor, what)
+                                              : ReadByAttributes(tensor, what);
+  // a tensor of no elements has no address, and whoever copies none of them must have one
+  static std::byte none;
+  if (view.data == nullptr) view.data = &none;
+  return view;
 }
 
 std::string Describe(py::handle tensor) {
