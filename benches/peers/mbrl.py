@@ -23,6 +23,7 @@ def ensemble() -> mbrl.models.ModelEnv:
         ensemble_size=MEMBERS,
         hid_size=WIDTH,
         propagation_method="random_model",
+        activation_fn_cfg={"_target_": "torch.nn.SiLU"},
     )
     model = mbrl.models.OneDTransitionRewardModel(network, normalize=True, learned_rewards=True)
     spaces = types.SimpleNamespace(observation_space=None, action_space=None)

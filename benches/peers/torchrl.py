@@ -61,7 +61,7 @@ def main() -> None:
     logging.disable(logging.INFO)
     one_core()
     torch.set_num_threads(1)
-    with torch.no_grad():
+    with torch.inference_mode():
         env = Env()
         value = ValueOperator(nn.Linear(2, 1), in_keys=["hidden"])
         estimator = TDLambdaEstimator(gamma=0.99, lmbda=0.95, value_network=value)
