@@ -25,6 +25,7 @@ from rollout.planning.plan import TrajectoryPlan
 from rollout.planning.rules import Rejection, Rule, rules
 from rollout.planning.trajectory.compiled import CompiledStep, Step
 from rollout.planning.trajectory.gradient import Refine, refined
+from rollout.planning.trajectory.memory import keep_freed_memory
 from rollout.planning.trajectory.noise import NoiseShape, White
 from rollout.planning.trajectory.proposals import (
     Categorical,
@@ -219,6 +220,7 @@ class TrajectoryOptimiser:
         )
         self.act: Act = "best" if self.scoring.rules or refine is not None else act
         self.pool = _native.ThreadPool(num_threads or _native.hardware_threads())
+        keep_freed_memory()
         settings = ProposalSettings(
             std=std,
             min_std=min_std,
