@@ -13,8 +13,16 @@ namespace {
 
 constexpr std::size_t kPage = std::size_t{4} << 10, kHugePage = std::size_t{2} << 20;
 
+#ifdef __SANITIZE_ADDRESS__
+// nothing is rounded or kept, so that the sanitizer knows where a block ends, and when
+constexpr bool kExact = true;
+#else
+constexpr bool kExact = false;
+#endif
+
 // Sizes are whole pages, so that requests of nearly one size share blocks.
 std::size_t RoundUp(std::size_t bytes) {
+  if (kExact) return bytes;
   const std::size_t unit = bytes >= kHugePage / 2 ? kHugePage : kPage;
   return (bytes + unit - 1) / unit * unit;
 }
@@ -60,7 +68,7 @@ Slab::~Slab() {
   Cache& cache = GetCache();
   {
     const std::lock_guard lock(cache.mutex);
-    if (cache.bytes + bytes_ <= kKeptBytes) {
+    if (!kExact && cache.bytes + bytes_ <= kKeptBytes) {
       cache.blocks.emplace(bytes_, data_);
       cache.bytes += bytes_;
       return;
