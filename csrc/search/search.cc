@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/gauge.h"
 #include "core/thread_pool.h"
 #include "search/backup.h"
 
@@ -223,6 +224,8 @@ void Search::AllocateArenas() {
 // Rows a chunk needs to be worth handing to another thread. The costs are of the order that
 // benches/test_search.py shows; results do not depend on them.
 std::size_t Search::Grain() const {
+  const std::size_t forced = forced_chunk.load(std::memory_order_relaxed);
+  if (forced > 0) return forced;
   constexpr double kChunkNs = 100000, kRowNs = 60, kLevelNs = 15, kVectorNs = 5;
   const double vectors = static_cast<double>(tree_.width() / kLanes);
   const double row = kRowNs + (1.0 + mean_depth()) * (kLevelNs + kVectorNs * vectors);
