@@ -34,7 +34,7 @@ check: $(VENV)/installed $(VENV)/test-tools $(VENV)/check-tools  ## linters, typ
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
-	g++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Icsrc tests/stress.cc
+	g++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Icsrc tests/stress/*.cc
 	ROLLOUT_WERROR=1 $(BIN)/python setup.py --quiet build_ext --build-temp build/werror --build-lib build/werror/lib
 	$(BIN)/python -m pytest -q tests/test_stubs.py
 
