@@ -14,16 +14,17 @@
 namespace rollout::bindings {
 namespace {
 
-const char* Name(SimdLevel level) { return level == SimdLevel::kAvx2 ? "avx2" : "baseline"; }
+constexpr const char* kSimdNames[] = {"baseline", "avx2", "avx512"};
+
+const char* Name(SimdLevel level) { return kSimdNames[static_cast<int>(level)]; }
 
 void SetSimdLevel(const std::string& name) {
-  const SimdLevel level = name == "avx2" ? SimdLevel::kAvx2 : SimdLevel::kBaseline;
-  if (name != Name(level) || level > SupportedSimd()) {
-    throw py::value_error("level: expected 'baseline'" +
-                          std::string(SupportedSimd() == SimdLevel::kAvx2 ? " or 'avx2'" : "") +
-                          " on this processor, got '" + name + "'");
+  std::string supported;
+  for (int level = 0; level <= static_cast<int>(SupportedSimd()); ++level) {
+    if (name == kSimdNames[level]) return SetActiveSimd(static_cast<SimdLevel>(level));
+    supported += (level > 0 ? " or '" : "'") + std::string(kSimdNames[level]) + "'";
   }
-  SetActiveSimd(level);
+  throw py::value_error("level: expected " + supported + " on this processor, got '" + name + "'");
 }
 
 PhiloxCounter PhiloxBlock(PhiloxCounter counter, PhiloxKey key) { return Philox4x32(counter, key); }
@@ -109,7 +110,7 @@ void BindCore(py::module_& m) {
   m.def("hardware_threads", &HardwareThreads, "Return how many processors this process may use.");
   m.def(
       "simd_level", [] { return Name(ActiveSimd()); },
-      "Return the vector instructions in use: 'avx2' or 'baseline'.");
+      "Return the vector instructions in use: 'baseline', 'avx2' or 'avx512'.");
   m.def("set_simd_level", &SetSimdLevel, py::arg("level"),
         "Choose the vector instructions; results are the same for each.");
   m.def("philox4x32", &PhiloxBlock, py::arg("counter"), py::arg("key"),

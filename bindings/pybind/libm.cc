@@ -18,7 +18,7 @@ template <class Four>
 py::ssize_t InFours([[maybe_unused]] py::ssize_t n, [[maybe_unused]] Four four) {
   py::ssize_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  if (ActiveSimd() == SimdLevel::kAvx2) {
+  if (ActiveSimd() >= SimdLevel::kAvx2) {
     for (; i + 4 <= n; i += 4) four(i);
   }
 #endif

@@ -1,8 +1,9 @@
 // Which vector instructions a kernel may use, decided at run time.
 //
-// A kernel with a wide variant marks it `__attribute__((target("avx2,fma")))` and asks ActiveSimd()
-// once a call. Every variant gives the same bits, so the level is a matter of speed only; tests
-// lower it to compare the variants. Thread-safe; costs one relaxed load.
+// A kernel with a wide variant marks it `__attribute__((target("avx2,fma")))` and asks whether
+// ActiveSimd() is at least that, once a call. Every variant gives the same bits, so the level is a
+// matter of speed only; tests lower it to compare the variants. Thread-safe; costs one relaxed
+// load.
 #pragma once
 
 #include <atomic>
@@ -13,12 +14,18 @@
 
 namespace rollout {
 
-enum class SimdLevel : int { kBaseline = 0, kAvx2 = 1 };  // kAvx2 includes FMA
+// kAvx2 has FMA, BMI and BMI2; kAvx512 has F, DQ, BW and VL. A level has what is below it.
+enum class SimdLevel : int { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
 
 // The widest level that this processor runs.
 inline SimdLevel SupportedSimd() {
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return SimdLevel::kAvx2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")) {
+    const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    return wide ? SimdLevel::kAvx512 : SimdLevel::kAvx2;
+  }
 #endif
   return SimdLevel::kBaseline;
 }

@@ -1,14 +1,18 @@
 // Four doubles at a time, for the wide variants of environments: a lane a row.
 //
 // A function marked ROLLOUT_AVX2 is inlined into a caller that has the same target; that caller
-// has checked that ActiveSimd() is kAvx2. Pure and thread-safe.
+// has checked that ActiveSimd() is at least kAvx2. Pure and thread-safe.
 #pragma once
 
 #include "core/simd.h"
 
 #ifdef ROLLOUT_HAS_AVX2_TARGET
 
+// GCC 12 takes the unset operand of some of its own AVX-512 functions for an oversight
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 
 namespace rollout {
 

@@ -6,8 +6,8 @@
 // cosine and up to 0.515 in pow. glibc 2.36 was seen to reach 0.516 and 0.507 in millions of
 // values, and a test sweeps numbers against the library at hand.
 //
-// Pure and thread-safe. The caller has checked that ActiveSimd() is kAvx2. Costs about a third of
-// four calls of the library's.
+// Pure and thread-safe. The caller has checked that ActiveSimd() is at least kAvx2. Costs about a
+// third of four calls of the library's.
 #pragma once
 
 #include "envs/avx2.h"

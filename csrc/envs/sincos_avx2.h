@@ -8,7 +8,7 @@
 // sweeps angles against the library at hand. Copying glibc's polynomial instead would tie the bits
 // to one of its builds.
 //
-// Pure and thread-safe. The caller has checked that ActiveSimd() is kAvx2.
+// Pure and thread-safe. The caller has checked that ActiveSimd() is at least kAvx2.
 #pragma once
 
 #include "envs/avx2.h"

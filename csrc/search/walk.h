@@ -444,7 +444,7 @@ KernelOf<Rule> PickKernel(std::size_t vectors, SimdLevel simd) {
   static constexpr KernelOf<Rule> kAvx2[] = {WalkAvx2<Rule, 0>, WalkAvx2<Rule, 1>,
                                              WalkAvx2<Rule, 2>, WalkAvx2<Rule, 3>,
                                              WalkAvx2<Rule, 4>};
-  if (simd == SimdLevel::kAvx2) return kAvx2[index];
+  if (simd >= SimdLevel::kAvx2) return kAvx2[index];
 #endif
   static_cast<void>(simd);
   return kPortable[index];

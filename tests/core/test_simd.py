@@ -1,5 +1,6 @@
 """Wide kernels give the bits of the plain ones."""
 
+import contextlib
 import math
 from collections.abc import Iterator
 
@@ -14,11 +15,10 @@ def levels() -> Iterator[list[str]]:
     """The levels of this processor, widest last; puts back the one in use."""
     before = _native.simd_level()
     found = ["baseline"]
-    try:
-        _native.set_simd_level("avx2")
-        found.append("avx2")
-    except ValueError:
-        pass
+    for level in ("avx2", "avx512"):
+        with contextlib.suppress(ValueError):
+            _native.set_simd_level(level)
+            found.append(level)
     yield found
     _native.set_simd_level(before)
 

@@ -118,7 +118,7 @@ struct CartPole {
     if (params.fast) return StepManyFast(params, states, actions, outcomes, n);
     std::size_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-    if (ActiveSimd() == SimdLevel::kAvx2) {
+    if (ActiveSimd() >= SimdLevel::kAvx2) {
       for (; i + 4 <= n; i += 4) StepFour(params, states + i, actions + i, outcomes + i);
     }
 #endif

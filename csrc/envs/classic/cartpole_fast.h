@@ -120,7 +120,7 @@ inline void CartPole::StepManyFast(const Params& params, State* const* states,
                                    const Action* const* actions, Outcome* outcomes, std::size_t n) {
   std::size_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  if (ActiveSimd() == SimdLevel::kAvx2) {
+  if (ActiveSimd() >= SimdLevel::kAvx2) {
     for (; i + 8 <= n; i += 8) {
       const unsigned down = CartPoleFast::StepEight(states + i, actions + i);
       for (int k = 0; k < 8; ++k) {

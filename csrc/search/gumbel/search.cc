@@ -91,7 +91,7 @@ bool GumbelSearch::Settled(std::size_t row, std::int32_t) const { return halving
 
 void GumbelSearch::Act(std::int64_t* action, float* weights) {
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  if (simd_ == SimdLevel::kAvx2) return ActAvx2(*rule_, tree_, action, weights);
+  if (simd_ >= SimdLevel::kAvx2) return ActAvx2(*rule_, tree_, action, weights);
 #endif
   ActPortable(*rule_, tree_, action, weights);
 }
