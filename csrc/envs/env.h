@@ -122,6 +122,10 @@ struct Course {
 //     static void RollMany(const Params&, State* const*, std::size_t n, const Course<Action>&);
 //     // 1 where an action of action_nvec[0] may be taken now, else 0; all 0 once a game is over
 //     static void LegalActions(const Params&, const State&, std::int8_t* mask);
+//     // the same as a bit an action, where there are at most 64; for playouts
+//     static std::uint64_t LegalBits(const Params&, const State&);
+//     // where rewards, everyone's, are 0 before the step that terminates; for playouts
+//     static constexpr bool kPaysAtEnd = true;
 //     // where some actions are against the rules: a batch refuses them before it steps any row
 //     static bool IsLegal(const Params&, const State&, const Action*);
 //     // whose turn it is, 0 .. num_players - 1. A reward is then for the player who has moved,

@@ -13,21 +13,27 @@
 
 namespace rollout::uct {
 
-inline constexpr std::int32_t kNone = -1;
-
-struct Head {
-  std::int32_t edges;   // where they are, in units; kNone before a descent passed through
-  std::uint16_t count;  // of them
+// What a block begins with.
+struct Node {
+  float explore;        // c sqrt(ln N) of its N visits
+  std::uint16_t count;  // of edges
   std::uint16_t tried;  // the first so many were taken once (where worlds are not sampled)
+  std::uint8_t full;    // all were
+  std::uint8_t open;    // has its edges
   std::uint8_t mover;
   std::uint8_t ended;
-  std::uint8_t unused[6];
-};
-static_assert(sizeof(Head) == 16);
+  std::int32_t unused;
 
-// The edges of a node, by where its block is.
+  // What everyone got on the edge into it.
+  double* rewards() { return reinterpret_cast<double*>(this + 1); }
+};
+static_assert(sizeof(Node) == 16);
+
+// The edges of a node, by where they are.
 class Edges {
  public:
+  static constexpr std::int32_t kNobody = 0;  // as a link: the block that the root began in
+
   ROLLOUT_INLINE Edges(std::byte* at, std::size_t count)
       : at_(at), count_(count), width_(Width(count)) {}
 
@@ -39,8 +45,8 @@ class Edges {
            count * (sizeof(double) + 2 * sizeof(std::int32_t) + sizeof(std::uint16_t));
   }
 
-  std::size_t count() const { return count_; }
-  std::size_t width() const { return width_; }
+  ROLLOUT_INLINE std::size_t count() const { return count_; }
+  ROLLOUT_INLINE std::size_t width() const { return width_; }
   ROLLOUT_INLINE float* q() const { return reinterpret_cast<float*>(at_); }
   ROLLOUT_INLINE float* spread() const { return q() + width_; }
   ROLLOUT_INLINE double* sum() const { return reinterpret_cast<double*>(spread() + width_); }
@@ -52,10 +58,19 @@ class Edges {
     return reinterpret_cast<std::uint16_t*>(child() + count_);
   }
 
+  // The next choice reads all lanes at once: written alone, this one would be waited for.
+  ROLLOUT_INLINE static void Write(float* lanes, std::size_t edge, float value) {
+    constexpr search::I8 kLane = {0, 1, 2, 3, 4, 5, 6, 7};
+    const std::size_t lane = edge % search::kLanes;
+    float* const at = lanes + (edge - lane);
+    const search::I8 here = kLane == static_cast<std::int32_t>(lane);
+    search::Store(at, search::Select(here, search::Fill(value), search::Load(at)));
+  }
+
   void Clear() const {
     std::fill_n(q(), width_, -search::kInfinity);
-    std::memset(spread(), 0, width_ * sizeof(float) + count_ * (sizeof(double) + 4));
-    std::fill_n(child(), count_, kNone);
+    std::memset(spread(), 0,
+                width_ * sizeof(float) + count_ * (sizeof(double) + 2 * sizeof(std::int32_t)));
   }
 
  private:
@@ -71,14 +86,14 @@ class Arena {
   std::byte* At(std::size_t offset) const { return slab_.data() + offset; }
   void Clear() { used_ = 0; }
 
-  // The offset of so many more bytes.
-  ROLLOUT_INLINE std::size_t Take(std::size_t bytes) {
-    const std::size_t at = used_;
-    if (at + bytes > slab_.bytes()) [[unlikely]]
-      Grow(at + bytes);
-    used_ = at + bytes;
-    return at;
+  // Nothing moves until so many more bytes are taken.
+  ROLLOUT_INLINE void Reserve(std::size_t bytes) {
+    if (used_ + bytes > slab_.bytes()) [[unlikely]]
+      Grow(used_ + bytes);
   }
+
+  // The offset of so many more bytes, which were reserved.
+  ROLLOUT_INLINE std::size_t Take(std::size_t bytes) { return std::exchange(used_, used_ + bytes); }
 
  private:
   __attribute__((noinline)) void Grow(std::size_t least) {
@@ -97,57 +112,53 @@ class Tree {
  public:
   // world_bytes: 0 where worlds are sampled.
   Tree(std::size_t players, std::size_t world_bytes, std::size_t actions)
-      : world_at_((sizeof(Head) + players * sizeof(double) + 15) / 16 * 16),
-        node_bytes_(world_at_ + world_bytes),
-        nodes_(kFirst * node_bytes_),
-        edges_(kFirst * Edges::Bytes(actions)) {}
+      : world_at_(RoundUp(sizeof(Node) + players * sizeof(double), 16)),
+        edges_at_(RoundUp(world_at_ + world_bytes, kUnit)),
+        most_(edges_at_ + RoundUp(Edges::Bytes(actions), kUnit)),
+        arena_(kFirst * most_) {}
 
-  void Clear() {
-    nodes_.Clear();
-    edges_.Clear();
-  }
+  void Clear() { arena_.Clear(); }
 
-  ROLLOUT_INLINE Head& head(std::int32_t node) const {
-    return *reinterpret_cast<Head*>(nodes_.At(Offset(node)));
+  // Nothing moves while one node is added, and one is opened.
+  ROLLOUT_INLINE void Reserve() { arena_.Reserve(edges_at_ + most_); }
+
+  ROLLOUT_INLINE Node* At(std::int32_t link) const {
+    return reinterpret_cast<Node*>(arena_.At(static_cast<std::size_t>(link) * kUnit));
   }
-  // What everyone got on the edge into the node.
-  ROLLOUT_INLINE double* rewards(std::int32_t node) const {
-    return reinterpret_cast<double*>(nodes_.At(Offset(node)) + sizeof(Head));
+  ROLLOUT_INLINE std::byte* world(Node* node) const {
+    return reinterpret_cast<std::byte*>(node) + world_at_;
   }
-  ROLLOUT_INLINE std::byte* world(std::int32_t node) const {
-    return nodes_.At(Offset(node)) + world_at_;
-  }
-  ROLLOUT_INLINE Edges edges(const Head& head) const {
-    return {edges_.At(static_cast<std::size_t>(head.edges) * kUnit), head.count};
+  ROLLOUT_INLINE Edges edges(Node* node) const {
+    return {reinterpret_cast<std::byte*>(node) + edges_at_, node->count};
   }
 
-  // Nodes are numbered as they come.
-  std::int32_t AddNode() {
-    const auto node = static_cast<std::int32_t>(nodes_.Take(node_bytes_) / node_bytes_);
-    head(node) = {kNone, 0, 0, 0, 0, {}};
-    return node;
-  }
+  // A node without edges.
+  ROLLOUT_INLINE std::int32_t Add() { return Take(edges_at_); }
 
-  Edges AddEdges(std::int32_t node, std::size_t count) {
-    const std::size_t bytes = (Edges::Bytes(count) + kUnit - 1) / kUnit * kUnit;
-    Head& to = head(node);
-    to.edges = static_cast<std::int32_t>(edges_.Take(bytes) / kUnit);
-    to.count = static_cast<std::uint16_t>(count);
-    const Edges made = edges(to);
-    made.Clear();
-    return made;
+  // A copy of a node, with edges; the node is to be forgotten.
+  std::int32_t Open(const Node& node, std::size_t count) {
+    const std::int32_t link = Take(edges_at_ + RoundUp(Edges::Bytes(count), kUnit));
+    Node* const to = At(link);
+    std::memcpy(static_cast<void*>(to), &node, edges_at_);
+    to->open = 1;
+    to->count = static_cast<std::uint16_t>(count);
+    edges(to).Clear();
+    return link;
   }
 
  private:
   static constexpr std::size_t kFirst = 256;  // nodes
   static constexpr std::size_t kUnit = 64;    // bytes: a cache line
 
-  ROLLOUT_INLINE std::size_t Offset(std::int32_t node) const {
-    return static_cast<std::size_t>(node) * node_bytes_;
+  static constexpr std::size_t RoundUp(std::size_t bytes, std::size_t unit) {
+    return (bytes + unit - 1) / unit * unit;
+  }
+  ROLLOUT_INLINE std::int32_t Take(std::size_t bytes) {
+    return static_cast<std::int32_t>(arena_.Take(bytes) / kUnit);
   }
 
-  std::size_t world_at_, node_bytes_;
-  Arena nodes_, edges_;
+  std::size_t world_at_, edges_at_, most_;
+  Arena arena_;
 };
 
 // sqrt(ln n) and 1 / sqrt(n), which every choice and every backup needs.

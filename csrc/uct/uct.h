@@ -13,13 +13,17 @@
 // own in place of the row's, so that chance falls anew each time; an action's statistics are then
 // over all that may come of it, and only what is legal this time is considered.
 //
-// A row's tree is in the space of the thread that searches it, and gone when the row is done:
+// A row's tree is in the space of the thread that searches it, and gone when the row is done. A
+// node is a block of it:
 //
-//   nodes   | head | rewards[P] | world | head | ...          a world only where it is not sampled
-//   edges   | q[W] | width[W] | sum[k] | visits[k] | child[k] | action[k] |     when first needed
+//   | head | rewards[P] | world | q[W] | width[W] | sum[k] | visits[k] | child[k] | action[k] |
 //
-// with k actions, and W that in whole vectors; width is 1 / sqrt(n), so that a choice is a multiply
-// and an add an action. All links are indices, and nothing is allocated a node: both arenas double.
+// with a world only where it is not sampled, k actions, and W that in whole vectors; width is
+// 1 / sqrt(n), so that a choice is a multiply and an add an action. A descent is a chain of loads
+// that wait for one another, so edges are where their node is, and not behind another link. Most
+// nodes are never passed through: they end after the world, and move to a larger block when they
+// are, while the next new node takes their place. All links are indices, and nothing is allocated a
+// node: the space doubles.
 // Thread-safe for distinct calls over distinct pools. Results depend on neither the threads nor the
 // other rows. Worlds, keys and outputs belong to the caller.
 #pragma once

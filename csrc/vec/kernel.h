@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "core/philox.h"
+#include "core/simd.h"
 #include "envs/env.h"
 #include "vec/playout.h"
 
@@ -138,6 +140,11 @@ class Kernel {
   virtual std::shared_ptr<const Kernel> Join(
       const std::vector<std::shared_ptr<const Kernel>>& parts,
       const KernelOptions& options) const = 0;
+
+  // Steps a row that has not ended, without autoreset; whose turn it is then. rewards:
+  // [num_players], everyone's, as Step would tell them. Only where can().playouts.
+  virtual std::int64_t Play(std::byte* row, std::int64_t action, PlayoutSpace& space,
+                            double* rewards) const = 0;
 
   // Plays a row's episode on (playout.h), for at most max_steps; how many there were. returns:
   // [num_players], the sums of their rewards. Only where can().playouts.
@@ -366,35 +373,40 @@ class KernelOf final : public Kernel {
     return end;
   }
 
-  std::uint32_t Playout(std::byte* row, std::uint64_t seed, std::uint32_t max_steps,
-                        PlayoutSpace& space, double* returns) const override {
-    RowHeader& header = Header(row);
-    State& state = StateOf(row);
-    const Params& params = ParamsOf(row);
-    const auto players = static_cast<std::size_t>(spec().num_players);
-    const std::int64_t limit = this->limit(header.params);
-    const bool turns = kTurns && can().to_play;
-    header.seed = seed;
-    PhiloxStream choices = space.Choices(seed, header.episode, header.step);
-    std::fill(returns, returns + players, 0.0);
-    std::uint32_t steps = 0;
+  std::int64_t Play(std::byte* row, std::int64_t action, PlayoutSpace& space,
+                    double* rewards) const override {
     if constexpr (std::is_same_v<Action, std::int64_t>) {
-      for (; !header.ended() && steps < max_steps; ++steps) {
-        if constexpr (kMask) {
-          if (can().action_mask) E::LegalActions(params, state, space.mask());
-        }
-        const Action action = space.Pick(choices);
-        if (action < 0) break;
-        ++header.step;
-        float* const signals = turns ? space.ClearedSignals() : nullptr;
-        const Outcome outcome = E::Step(params, state, &action, Key(header), {nullptr, signals});
-        header.terminated = outcome.terminated;
-        header.truncated = limit > 0 && header.step >= limit;
-        if (!turns) returns[0] += outcome.reward;
-        for (std::size_t p = 0; turns && p < players; ++p) returns[p] += signals[rewards_at() + p];
+      RowHeader& header = Header(row);
+      const bool turns = kTurns && can().to_play;
+      ++header.step;
+      float* const signals = turns ? space.ClearedSignals() : nullptr;
+      const Outcome outcome =
+          E::Step(ParamsOf(row), StateOf(row), &action, Key(header), {nullptr, signals});
+      End(header, outcome);
+      if (options().frame_stack > 1) AddFrame(row);
+      const double scale = options().reward_scale;
+      if (!turns) rewards[0] = outcome.reward * scale;
+      const auto players = static_cast<std::size_t>(spec().num_players);
+      for (std::size_t p = 0; turns && p < players; ++p) {
+        rewards[p] = scale * static_cast<double>(signals[rewards_at() + p]);
+      }
+      if constexpr (kTurns) {
+        if (turns) return E::ToPlay(ParamsOf(row), StateOf(row));
       }
     }
-    return steps;
+    return 0;
+  }
+
+  std::uint32_t Playout(std::byte* row, std::uint64_t seed, std::uint32_t max_steps,
+                        PlayoutSpace& space, double* returns) const override {
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+    if constexpr (kBits) {
+      if (ActiveSimd() >= SimdLevel::kAvx2) {
+        return PlayoutBmi2(row, seed, max_steps, space, returns);
+      }
+    }
+#endif
+    return PlayoutHere<NthBit>(row, seed, max_steps, space, returns);
   }
 
   void ForgetFrames(std::byte* row) const override {
@@ -416,6 +428,9 @@ class KernelOf final : public Kernel {
       requires(const Params& params, const State& state, std::int8_t* mask) {
         E::LegalActions(params, state, mask);
       };
+  static constexpr bool kBits =
+      requires(const Params& params, const State& state) { E::LegalBits(params, state); };
+  static constexpr bool kPaysAtEnd = requires { E::kPaysAtEnd; };
   static constexpr bool kLegality =
       requires(const Params& params, const State& state, const Action* action) {
         E::IsLegal(params, state, action);
@@ -488,6 +503,70 @@ class KernelOf final : public Kernel {
     }
   }
 
+  void End(RowHeader& header, const Outcome& outcome) const {
+    const std::int64_t limit = this->limit(header.params);
+    header.terminated = outcome.terminated;
+    header.truncated = limit > 0 && header.step >= limit;
+  }
+
+  // a legal action, each as likely; -1 if there is none
+  template <class Nth>
+  __attribute__((always_inline)) Action Choose([[maybe_unused]] const Params& params,
+                                               [[maybe_unused]] const State& state,
+                                               [[maybe_unused]] PlayoutSpace& space,
+                                               PlayoutChoices& choices) const {
+    if constexpr (kBits) {
+      const std::uint64_t bits = E::LegalBits(params, state);
+      if (bits == 0) return -1;
+      return Nth::Of(bits, choices.Below(static_cast<std::uint32_t>(std::popcount(bits))));
+    } else {
+      if constexpr (kMask) {
+        if (can().action_mask) E::LegalActions(params, state, space.mask());
+      }
+      return space.Pick(choices);
+    }
+  }
+
+  template <class Nth>
+  __attribute__((always_inline)) std::uint32_t PlayoutHere(std::byte* row, std::uint64_t seed,
+                                                           std::uint32_t max_steps,
+                                                           PlayoutSpace& space,
+                                                           double* returns) const {
+    RowHeader& header = Header(row);
+    const auto players = static_cast<std::size_t>(spec().num_players);
+    header.seed = seed;
+    std::fill(returns, returns + players, 0.0);
+    std::uint32_t steps = 0;
+    if constexpr (std::is_same_v<Action, std::int64_t>) {
+      State& state = StateOf(row);
+      const Params& params = ParamsOf(row);
+      const bool turns = kTurns && can().to_play;
+      PlayoutChoices choices(seed);
+      float* const signals = turns ? space.ClearedSignals() : nullptr;
+      for (; !header.ended() && steps < max_steps; ++steps) {
+        const Action action = Choose<Nth>(params, state, space, choices);
+        if (action < 0) break;
+        ++header.step;
+        if (!kPaysAtEnd && turns) space.ClearedSignals();
+        const Outcome outcome = E::Step(params, state, &action, Key(header), {nullptr, signals});
+        End(header, outcome);
+        if (kPaysAtEnd && !outcome.terminated) continue;
+        if (!turns) returns[0] += outcome.reward;
+        for (std::size_t p = 0; turns && p < players; ++p) returns[p] += signals[rewards_at() + p];
+      }
+    }
+    return steps;
+  }
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+  __attribute__((target("avx2,bmi,bmi2,popcnt"))) std::uint32_t PlayoutBmi2(std::byte* row,
+                                                                            std::uint64_t seed,
+                                                                            std::uint32_t max_steps,
+                                                                            PlayoutSpace& space,
+                                                                            double* returns) const {
+    return PlayoutHere<NthBitBmi2>(row, seed, max_steps, space, returns);
+  }
+#endif
+
   // starts an episode: the first of its seed, or the one after the last
   void Begin(std::byte* row, bool reseeded) const {
     RowHeader& header = Header(row);
@@ -519,9 +598,7 @@ class KernelOf final : public Kernel {
   void Finish(std::byte* row, const Outcome& outcome, Autoreset mode, const StepOutputs& out,
               std::size_t i) const {
     RowHeader& header = Header(row);
-    const std::int64_t limit = this->limit(header.params);
-    header.terminated = outcome.terminated;
-    header.truncated = limit > 0 && header.step >= limit;
+    End(header, outcome);
     if (out.stepped != nullptr) out.stepped[i] = true;
     out.reward[i] = outcome.reward * options().reward_scale;
     out.terminated[i] = header.terminated != 0;

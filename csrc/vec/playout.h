@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/philox.h"
+#include "core/simd.h"
 
 namespace rollout {
 
@@ -25,6 +26,60 @@ constexpr std::uint64_t PlayoutSeed(std::uint64_t seed, std::uint64_t i, std::ui
       Philox4x32({low(i), low(i >> 32), k, kSite}, {low(seed), low(seed >> 32)});
   return std::uint64_t{block[0]} << 32 | block[1];
 }
+
+// What a playout draws for its actions. Many choices come from one word of 64 random bits: one of n
+// takes the high part of their product and leaves the low part, and a word that has told 2^32 cases
+// apart is spent, so that no choice is likelier than another by more than a part in 2^32.
+class PlayoutChoices {
+ public:
+  // The seed, random itself, is the first word.
+  explicit PlayoutChoices(std::uint64_t seed) : seed_(seed), word_(seed) {}
+
+  // In [0, n), n > 0.
+  std::uint32_t Below(std::uint32_t n) {
+    cases_ *= n;
+    if (cases_ >> 32 != 0) [[unlikely]] {
+      Refill();
+      cases_ = n;
+    }
+    const auto product = static_cast<Wide>(word_) * n;
+    word_ = static_cast<std::uint64_t>(product);
+    return static_cast<std::uint32_t>(product >> 64);
+  }
+
+ private:
+  using Wide = unsigned __int128;
+
+  void Refill() {
+    constexpr std::uint32_t kSite = 0x43484F49;
+    if (words_ % 2 == 0) {
+      const auto low = static_cast<std::uint32_t>(seed_);
+      const auto high = static_cast<std::uint32_t>(seed_ >> 32);
+      block_ = Philox4x32({words_ / 2, 0, 0, kSite}, {low, high});
+    }
+    const std::size_t at = words_++ % 2 * 2;
+    word_ = std::uint64_t{block_[at]} << 32 | block_[at + 1];
+  }
+
+  std::uint64_t seed_, word_, cases_ = 1;
+  std::uint32_t words_ = 0;  // after the first
+  PhiloxCounter block_{};
+};
+
+// The k-th bit that is set, of more than k. One of two instructions where there are these.
+struct NthBit {
+  static int Of(std::uint64_t bits, std::uint32_t k) {
+    for (; k > 0; --k) bits &= bits - 1;
+    return std::countr_zero(bits);
+  }
+};
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+struct NthBitBmi2 {
+  __attribute__((target("bmi,bmi2"))) static int Of(std::uint64_t bits, std::uint32_t k) {
+    return std::countr_zero(__builtin_ia32_pdep_di(std::uint64_t{1} << k, bits));
+  }
+};
+#endif
 
 // Room for one playout at a time, to be used again for the next.
 class PlayoutSpace {
@@ -48,13 +103,8 @@ class PlayoutSpace {
     return signals_.data();
   }
 
-  static PhiloxStream Choices(std::uint64_t seed, std::uint32_t episode, std::uint32_t step) {
-    constexpr std::uint32_t kSite = 0x43484F49;
-    return {seed, episode, step, kSite};
-  }
-
   // A legal action, each as likely; -1 if there is none.
-  std::int64_t Pick(PhiloxStream& choices) const {
+  std::int64_t Pick(PlayoutChoices& choices) const {
     std::uint32_t total = 0;
     for (const std::uint64_t word : words_) total += Ones(word);
     if (total == 0) return -1;

@@ -84,11 +84,11 @@ def uct(
     start = perf_counter()
     _check(env, num_simulations, c, playouts, max_playout_steps, evaluate, deadline_ms)
     snapshot = worlds if isinstance(worlds, Snapshot) else env.snapshot(worlds)
-    view = env.view(snapshot)  # which also refuses another environment's
+    env._require(snapshot)
     batch, actions = len(snapshot), int(env.single_action_space.n)  # type: ignore[attr-defined]
     forbidden = None
     if invalid_actions is not None:
-        forbidden = _forbidden(invalid_actions, view.action_mask, batch, actions)
+        forbidden = _forbidden(invalid_actions, env.view(snapshot).action_mask, batch, actions)
     seconds = None
     if deadline_ms is not None:
         seconds = max(deadline_ms / 1000 - (perf_counter() - start), 0.0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from rollout import _native
 
-SITE, PLAYOUT_SITE = 0x55435431, 0x504C4159
+SITE, CHOICE_SITE = 0x55435431, 0x43484F49
 MASK = 0xFFFFFFFF
 
 
@@ -51,9 +51,7 @@ def step(env, snapshot, action):
 
 def playout(env, snapshot, seed):
     """Everyone's returns in a random game, played by the native stream of this seed."""
-    header = snapshot.data[0]
-    episode, at = (int(x) for x in header[8:16].view(np.uint32))
-    stream = PhiloxStream(seed, episode, at, 0x43484F49)
+    choices = Choices(seed)
     returns = np.zeros(env.num_players)
     world = reseed(snapshot, seed)
     view = env.view(world)
@@ -62,7 +60,7 @@ def playout(env, snapshot, seed):
         legal = np.flatnonzero(mask)
         if not len(legal):
             return returns
-        out = env.step_from(world, np.array([legal[stream.below(len(legal))]]))
+        out = env.step_from(world, np.array([legal[choices.below(len(legal))]]))
         world = out.snapshot
         returns += out.signals["rewards"][0] if env.num_players > 1 else out.reward
         if out.terminated[0] or out.truncated[0]:
@@ -77,19 +75,24 @@ def reseed(snapshot, seed):
     return type(snapshot)(snapshot.env_id, snapshot.fingerprint, data)
 
 
-class PhiloxStream:
-    def __init__(self, seed, episode, step, site):
-        self.key, self.counter = (seed & MASK, seed >> 32), [0, site, step, episode]
-        self.words = []
+class Choices:
+    """Numbers below n, many from one word; the seed is the first word."""
+
+    def __init__(self, seed):
+        self.key, self.word, self.cases = (seed & MASK, seed >> 32), seed, 1
+        self.words, self.block = [], 0
 
     def below(self, n):
-        while True:
+        self.cases *= n
+        if self.cases > MASK:
             if not self.words:
-                self.words = list(_native.philox4x32(tuple(self.counter), self.key))
-                self.counter[0] += 1
-            product = self.words.pop(0) * n
-            if product & MASK >= (-n & MASK) % n:
-                return product >> 32
+                a, b, c, d = _native.philox4x32((self.block, 0, 0, CHOICE_SITE), self.key)
+                self.words = [a << 32 | b, c << 32 | d]
+                self.block += 1
+            self.word, self.cases = self.words.pop(0), n
+        product = self.word * n
+        self.word = product & (1 << 64) - 1
+        return product >> 64
 
 
 def search(env, snapshot, simulations, c, seed, row=0):

@@ -16,6 +16,7 @@ struct ConnectFour {
   using Action = std::int64_t;
   using Obs = std::uint8_t;
   static constexpr std::size_t kGrainRows = 256;
+  static constexpr bool kPaysAtEnd = true;
 
   static constexpr int kRows = 6;
   static constexpr int kColumns = 7;
@@ -59,8 +60,12 @@ struct ConnectFour {
     WriteCells(state.stones[state.to_play ^ 1], out + kRows * kColumns);
   }
 
-  static void LegalActions(const Params&, const State& state, std::int8_t* mask) {
-    WriteBits<kColumns>(state.over ? 0 : ~Occupied(state) & kTopRow, mask);
+  static std::uint64_t LegalBits(const Params&, const State& state) {
+    return state.over ? 0 : ~Occupied(state) & kTopRow;
+  }
+
+  static void LegalActions(const Params& params, const State& state, std::int8_t* mask) {
+    WriteBits<kColumns>(LegalBits(params, state), mask);
   }
 
   static bool IsLegal(const Params&, const State& state, const Action* action) {

@@ -30,6 +30,7 @@ struct Go {
   using Obs = std::uint8_t;
   using Params = GoParams;
   static constexpr std::size_t kGrainRows = kMaxSide > 9 ? 8 : 32;
+  static constexpr bool kPaysAtEnd = true;
 
   static constexpr int kLargest = kMaxSide;
   static constexpr int kMaxPoints = kMaxSide * kMaxSide;

@@ -53,6 +53,7 @@ struct Hex {
   using Obs = std::uint8_t;
   using Params = HexParams;
   static constexpr std::size_t kGrainRows = 64;
+  static constexpr bool kPaysAtEnd = true;
   static constexpr int kLargest = kMaxSide;
   static constexpr int kMaxCells = kMaxSide * kMaxSide;
   static constexpr int kBothSides = 3;

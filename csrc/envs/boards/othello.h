@@ -17,6 +17,7 @@ struct Othello {
   using Action = std::int64_t;
   using Obs = std::uint8_t;
   static constexpr std::size_t kGrainRows = 64;
+  static constexpr bool kPaysAtEnd = true;
 
   static constexpr int kSide = 8;
   static constexpr int kCells = kSide * kSide;

@@ -16,6 +16,7 @@ struct TicTacToe {
   using Action = std::int64_t;
   using Obs = std::uint8_t;
   static constexpr std::size_t kGrainRows = 512;
+  static constexpr bool kPaysAtEnd = true;
 
   static constexpr int kSide = 3;
   static constexpr int kCells = kSide * kSide;
@@ -51,8 +52,12 @@ struct TicTacToe {
     WriteBits<kCells>(state.stones[state.to_play ^ 1], out + kCells);
   }
 
-  static void LegalActions(const Params&, const State& state, std::int8_t* mask) {
-    WriteBits<kCells>(state.over ? 0 : ~Occupied(state) & kFull, mask);
+  static std::uint64_t LegalBits(const Params&, const State& state) {
+    return state.over ? 0 : ~Occupied(state) & kFull;
+  }
+
+  static void LegalActions(const Params& params, const State& state, std::int8_t* mask) {
+    WriteBits<kCells>(LegalBits(params, state), mask);
   }
 
   static bool IsLegal(const Params&, const State& state, const Action* action) {
