@@ -14,6 +14,7 @@
 #include "envs/env.h"
 #include "envs/libm.h"
 #include "envs/libm_avx2.h"
+#include "envs/libm_avx512.h"
 #include "envs/numpy_rng.h"
 
 namespace rollout {
@@ -120,6 +121,9 @@ struct Pendulum {
                        Outcome* outcomes);
   static void RollFours(const Params& params, State* const* states, std::size_t n,
                         const Course<Action>& course);
+  struct EightBodies;
+  static void RollEights(const Params& params, State* const* states, std::size_t n,
+                         const Course<Action>& course);
 #endif
 
   static void StepMany(const Params& params, State* const* states, const Action* const* actions,
@@ -127,7 +131,7 @@ struct Pendulum {
     if (params.fast) return StepManyFast(params, states, actions, outcomes, n);
     std::size_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-    if (ActiveSimd() == SimdLevel::kAvx2) {
+    if (ActiveSimd() >= SimdLevel::kAvx2) {
       for (; i + 4 <= n; i += 4) StepFour(params, states + i, actions + i, outcomes + i);
     }
 #endif
@@ -284,15 +288,133 @@ ROLLOUT_AVX2_TARGET inline void Pendulum::RollFours(const Params& params, State*
   for (std::size_t i = 0; i < n; i += 4 * kMost) roll(i, std::min(kMost, (n - i) / 4));
 }
 
+// FourBodies, twice as wide, for rolls: no cosine before the end.
+struct Pendulum::EightBodies {
+  using Eight = __m512d;
+  Eight theta, speed, sin;
+
+  ROLLOUT_AVX512 static Eight Join(__m256d low, __m256d high) {
+    return _mm512_insertf64x4(_mm512_castpd256_pd512(low), high, 1);
+  }
+
+  ROLLOUT_AVX512 void Load(const State* const* states) {
+    FourBodies low, high;
+    low.Load(states);
+    high.Load(states + 4);
+    theta = Join(low.theta, high.theta);
+    speed = Join(low.speed, high.speed);
+    sin = Join(low.sin, high.sin);
+  }
+
+  template <int kHalf>
+  ROLLOUT_AVX512 void StoreHalf(State* const* states) const {
+    FourBodies half;
+    half.theta = _mm512_extractf64x4_pd(theta, kHalf);
+    half.speed = _mm512_extractf64x4_pd(speed, kHalf);
+    half.sin = _mm512_extractf64x4_pd(sin, kHalf);
+    half.cos = CosAnyAvx2(half.theta);
+    half.Store(states + 4 * kHalf);
+  }
+
+  ROLLOUT_AVX512 Eight Angle() const {
+    using internal::AllEight;
+    constexpr double kTurn = 2 * kPi;
+    const Eight shifted = theta + AllEight(kPi), size = _mm512_abs_pd(shifted);
+    const Eight turns =
+        _mm512_roundscale_pd(size * AllEight(1 / kTurn), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    Eight rest = _mm512_fnmadd_pd(turns, AllEight(kTurn), size);
+    const __mmask8 few = _mm512_cmp_pd_mask(rest, AllEight(kTurn), _CMP_GE_OQ);
+    const __mmask8 many = _mm512_cmp_pd_mask(rest, AllEight(0.0), _CMP_LT_OQ);
+    Eight exact = _mm512_mask_add_pd(turns, few, turns, AllEight(1.0));
+    exact = _mm512_mask_sub_pd(exact, many, exact, AllEight(1.0));
+    rest = _mm512_fnmadd_pd(exact, AllEight(kTurn), size);
+    const __mmask8 back = _mm512_mask_cmp_pd_mask(
+        _mm512_cmp_pd_mask(shifted, AllEight(0.0), _CMP_LT_OQ), rest, AllEight(0.0), _CMP_NEQ_OQ);
+    return _mm512_mask_sub_pd(rest, back, AllEight(kTurn), rest) - AllEight(kPi);
+  }
+
+  ROLLOUT_AVX512 __m256 RoundedCost(__m256 torque) const {
+    using internal::AllEight;
+    constexpr double kMargin = 0x1p29 / 16, kTiny = 0x1p-20, kSlack = 0x1p-49;
+    const Eight angle = Angle(), wide = _mm512_cvtps_pd(torque), square = wide * wide;
+    const Eight margin = internal::UlpEight(square) * AllEight(kMargin);
+    const __m256 each = _mm256_set1_ps(kTorqueCost);
+    const Eight down = _mm512_cvtps_pd(_mm256_mul_ps(each, _mm512_cvtpd_ps(square - margin)));
+    const Eight up = _mm512_cvtps_pd(_mm256_mul_ps(each, _mm512_cvtpd_ps(square + margin)));
+    const Eight moving = angle * angle + AllEight(kSpeedCost) * (speed * speed);
+    const __m256 low = _mm512_cvtpd_ps((moving + down) * AllEight(1 - kSlack));
+    const __m256 high = _mm512_cvtpd_ps((moving + up) * AllEight(1 + kSlack));
+    const auto unsure =
+        static_cast<unsigned>(_mm256_cmp_ps_mask(low, high, _CMP_NEQ_UQ) |
+                              _mm512_cmp_pd_mask(square, AllEight(kTiny), _CMP_NGE_UQ));
+    if (__builtin_expect(unsure == 0, 1)) return low;
+    alignas(64) double angles[8], speeds[8];
+    alignas(32) float torques[8], costs[8];
+    _mm512_store_pd(angles, theta);
+    _mm512_store_pd(speeds, speed);
+    _mm256_store_ps(torques, torque);
+    _mm256_store_ps(costs, low);
+    for (unsigned lanes = unsure; lanes != 0; lanes &= lanes - 1) {
+      const int k = __builtin_ctz(lanes);
+      costs[k] = static_cast<float>(Pendulum::Cost(angles[k], speeds[k], torques[k]));
+    }
+    return _mm256_load_ps(costs);
+  }
+
+  ROLLOUT_AVX512 void Move(const Params& params, __m256 torque) {
+    using internal::AllEight;
+    constexpr float kPerInertia = 3.0 / (kMass * kLength * kLength);
+    const Eight pull = AllEight(3 * params.gravity / (2 * kLength)) * sin;
+    const Eight push = _mm512_cvtps_pd(_mm256_mul_ps(_mm256_set1_ps(kPerInertia), torque));
+    const Eight faster = speed + (pull + push) * AllEight(kTauSeconds);
+    speed = _mm512_min_pd(_mm512_max_pd(faster, AllEight(-kMaxSpeed)), AllEight(kMaxSpeed));
+    theta = theta + speed * AllEight(kTauSeconds);
+    sin = SinAnyAvx512(theta);
+  }
+};
+
+// n is a multiple of eight
+ROLLOUT_AVX512_TARGET inline void Pendulum::RollEights(const Params& params, State* const* states,
+                                                       std::size_t n,
+                                                       const Course<Action>& course) {
+  constexpr std::size_t kMost = 8;
+  EightBodies bodies[kMost];
+  for (std::size_t first = 0; first < n; first += 8 * kMost) {
+    const std::size_t groups = std::min(kMost, (n - first) / 8);
+    for (std::size_t g = 0; g < groups; ++g) bodies[g].Load(states + first + 8 * g);
+    for (std::size_t t = 0; t < course.horizon; ++t) {
+      for (std::size_t g = 0; g < groups; ++g) {
+        const std::size_t at = t * course.stride + first + 8 * g;
+        const __m256 most = _mm256_set1_ps(kMaxTorque), least = _mm256_set1_ps(-kMaxTorque);
+        const __m256 torque =
+            _mm256_min_ps(_mm256_max_ps(_mm256_loadu_ps(course.actions + at), least), most);
+        const __m256 cost = bodies[g].RoundedCost(torque);
+        _mm256_storeu_ps(course.rewards + at, _mm256_xor_ps(cost, _mm256_set1_ps(-0.0F)));
+        bodies[g].Move(params, torque);
+      }
+    }
+    for (std::size_t g = 0; g < groups; ++g) {
+      bodies[g].StoreHalf<0>(states + first + 8 * g);
+      bodies[g].StoreHalf<1>(states + first + 8 * g);
+    }
+  }
+}
+
 #endif  // ROLLOUT_HAS_AVX2_TARGET
 
 inline void Pendulum::RollManyExact(const Params& params, State* const* states, std::size_t n,
                                     const Course<Action>& course) {
   std::size_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  if (ActiveSimd() == SimdLevel::kAvx2) {
-    i = n - n % 4;
-    RollFours(params, states, i, course);
+  if (ActiveSimd() >= SimdLevel::kAvx512) {
+    i = n - n % 8;
+    RollEights(params, states, i, course);
+  }
+  if (ActiveSimd() >= SimdLevel::kAvx2) {
+    const std::size_t fours = (n - i) / 4 * 4;
+    RollFours(params, states + i, fours,
+              {course.actions + i, course.rewards + i, course.stride, course.horizon});
+    i += fours;
   }
 #endif
   for (; i < n; ++i) {

@@ -1,8 +1,8 @@
 // Pendulum-v1 in float32, `precision="fast"`: the part of pendulum.h that steps such rows.
 //
 // The rules, the constants and the starts (rounded) are the exact ones. A step is within some
-// float32 roundings of the exact one; docs/envs/classic.md says how far. One source for a row and
-// for eight: nothing is fused or reassociated, so both have the same bits.
+// float32 roundings of the exact one; docs/envs/classic.md says how far. One source for a row, for
+// eight and for sixteen: nothing is fused or reassociated, so all have the same bits.
 #pragma once
 
 #include <cstring>
@@ -19,7 +19,7 @@ namespace rollout {
 // Real is float, or a GCC vector of them.
 struct PendulumFast {
   using Eight = float __attribute__((vector_size(32)));
-  static constexpr std::size_t kLanes = 8;
+  using Sixteen = float __attribute__((vector_size(64)));
 
   static constexpr float kTau = Pendulum::kTauSeconds, kMaxSpeed = Pendulum::kMaxSpeed;
   static constexpr float kMaxTorque = Pendulum::kMaxTorque;
@@ -87,7 +87,7 @@ struct PendulumFast {
     return -cost;
   }
 
-  // Rows as columns of numbers, a block at a time; a last group of eight may be part empty.
+  // Rows as columns of numbers, a block at a time; a last group may be part empty.
   struct Block {
     static constexpr std::size_t kRows = 64;
     float theta[kRows] = {}, speed[kRows] = {};
@@ -100,17 +100,23 @@ struct PendulumFast {
     }
   };
 
-  ROLLOUT_WIDE Eight Load(const float* from) {
-    Eight x;
+  template <class Wide>
+  ROLLOUT_WIDE Wide Load(const float* from) {
+    Wide x;
     std::memcpy(&x, from, sizeof x);
     return x;
   }
-  ROLLOUT_WIDE void Store(float* to, const Eight& x) { std::memcpy(to, &x, sizeof x); }
+  template <class Wide>
+  ROLLOUT_WIDE void Store(float* to, const Wide& x) {
+    std::memcpy(to, &x, sizeof x);
+  }
 
+  template <class Wide>
   ROLLOUT_WIDE void Write(const Block& block, Pendulum::State* const* states, std::size_t n) {
+    constexpr std::size_t kLanes = sizeof(Wide) / sizeof(float);
     for (std::size_t i = 0; i < n; i += kLanes) {
-      const Eight angle = Wrapped(Load(block.theta + i));
-      const Eight sin = Sin(angle), cos = Cos(angle);
+      const Wide angle = Wrapped(Load<Wide>(block.theta + i));
+      const Wide sin = Sin(angle), cos = Cos(angle);
       for (std::size_t k = 0; k < kLanes && i + k < n; ++k) {
         *states[i + k] = {block.theta[i + k], block.speed[i + k], sin[k], cos[k],
                           states[i + k]->rng};
@@ -119,31 +125,33 @@ struct PendulumFast {
   }
 
   // n rows, at most a block.
+  template <class Wide>
   ROLLOUT_WIDE void RollBlock(const Pendulum::Params& params, Pendulum::State* const* states,
                               std::size_t n, const Course<float>& course) {
+    constexpr std::size_t kLanes = sizeof(Wide) / sizeof(float);
     Block block(states, n);
     const float pull = Pull(params);
     const std::size_t whole = n - n % kLanes, rest = n - whole;
     for (std::size_t t = 0; t < course.horizon; ++t) {
       const float* const actions = course.actions + t * course.stride;
       float* const rewards = course.rewards + t * course.stride;
-      const auto advance = [&](std::size_t i, const Eight& action) __attribute__((always_inline)) {
-        Eight theta = Load(block.theta + i), speed = Load(block.speed + i);
-        const Eight reward = Advance(pull, action, &theta, &speed);
+      const auto advance = [&](std::size_t i, const Wide& action) __attribute__((always_inline)) {
+        Wide theta = Load<Wide>(block.theta + i), speed = Load<Wide>(block.speed + i);
+        const Wide reward = Advance(pull, action, &theta, &speed);
         Store(block.theta + i, theta);
         Store(block.speed + i, speed);
         return reward;
       };
       for (std::size_t i = 0; i < whole; i += kLanes) {
-        Store(rewards + i, advance(i, Load(actions + i)));
+        Store(rewards + i, advance(i, Load<Wide>(actions + i)));
       }
       if (rest == 0) continue;
       float some[kLanes] = {};
       std::memcpy(some, actions + whole, rest * sizeof(float));
-      const Eight reward = advance(whole, Load(some));
+      const Wide reward = advance(whole, Load<Wide>(some));
       std::memcpy(rewards + whole, &reward, rest * sizeof(float));
     }
-    Write(block, states, n);
+    Write<Wide>(block, states, n);
   }
 
   static Outcome Step(const Pendulum::Params& params, Pendulum::State& state, float action) {
@@ -156,14 +164,21 @@ struct PendulumFast {
 
   static void RollPortable(const Pendulum::Params& params, Pendulum::State* const* states,
                            std::size_t n, const Course<float>& course) {
-    RollBlock(params, states, n, course);
+    RollBlock<Eight>(params, states, n, course);
   }
 
 #ifdef ROLLOUT_HAS_AVX2_TARGET
   ROLLOUT_AVX2_TARGET static void RollAvx2(const Pendulum::Params& params,
                                            Pendulum::State* const* states, std::size_t n,
                                            const Course<float>& course) {
-    RollBlock(params, states, n, course);
+    RollBlock<Eight>(params, states, n, course);
+  }
+
+  __attribute__((target("avx512f,avx512dq"))) static void RollAvx512(const Pendulum::Params& params,
+                                                                     Pendulum::State* const* states,
+                                                                     std::size_t n,
+                                                                     const Course<float>& course) {
+    RollBlock<Sixteen>(params, states, n, course);
   }
 #endif
 
@@ -171,7 +186,8 @@ struct PendulumFast {
                    const Course<float>& course) {
     auto* roll = &RollPortable;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-    if (ActiveSimd() == SimdLevel::kAvx2) roll = &RollAvx2;
+    if (ActiveSimd() >= SimdLevel::kAvx2) roll = &RollAvx2;
+    if (ActiveSimd() >= SimdLevel::kAvx512) roll = &RollAvx512;
 #endif
     for (std::size_t i = 0; i < n; i += Block::kRows) {
       roll(params, states + i, std::min(Block::kRows, n - i),
