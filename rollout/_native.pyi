@@ -12,7 +12,7 @@ def hardware_threads() -> int:
     """Return how many processors this process may use."""
 
 def simd_level() -> str:
-    """Return the vector instructions in use: 'avx2' or 'baseline'."""
+    """Return the vector instructions in use: 'baseline', 'avx2' or 'avx512'."""
 
 def set_simd_level(level: str) -> None:
     """Choose the vector instructions for the whole process; results are the same for each.
@@ -843,14 +843,19 @@ def trajectory_soft_weights(
     """Return softmax(scores / temperature) of each problem, [B, C].
 
     scores: [B, C], without a NaN; minus infinity weighs 0, and where all are that, so do all.
+    What is below e^-64 of the best weighs 0 too.
     """
 
 def trajectory_moments(
-    pool: ThreadPool, population: NDArray[np.float32], weights: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    pool: ThreadPool,
+    population: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    deviation: bool = True,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Return the mean and the deviation of a population, each [B, H, D].
 
-    population: [H, B, C, D]. weights: [B, C], summing to 1 in each problem.
+    population: [H, B, C, D]. weights: [B, C], summing to 1 in each problem. deviation: whether it
+    is wanted; else None.
     """
 
 def trajectory_dot(

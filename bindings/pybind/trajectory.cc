@@ -122,12 +122,15 @@ Floats SoftWeights(ThreadPool& pool, const Floats& scores, float temperature) {
   return out;
 }
 
-py::tuple Moments(ThreadPool& pool, const Floats& population, const Floats& weights) {
+py::tuple Moments(ThreadPool& pool, const Floats& population, const Floats& weights,
+                  bool deviation) {
   const Shape shape = ShapeOf("population", population);
   Require("weights", weights, {shape.batch, shape.candidates});
   Floats mean({shape.batch, shape.horizon, shape.width});
-  Floats std({shape.batch, shape.horizon, shape.width});
-  float *const mean_to = mean.mutable_data(), *const std_to = std.mutable_data();
+  std::optional<Floats> std;
+  if (deviation) std.emplace(std::vector<std::size_t>{shape.batch, shape.horizon, shape.width});
+  float* const mean_to = mean.mutable_data();
+  float* const std_to = std ? std->mutable_data() : nullptr;
   {
     const py::gil_scoped_release release;
     trajectory::Moments(pool, shape, population.data(), weights.data(), mean_to, std_to);
@@ -189,7 +192,7 @@ void BindTrajectory(py::module_& m) {
   m.def("trajectory_soft_weights", &SoftWeights, arg("pool"), arg("scores"), arg("temperature"),
         "Return a softmax of scores.");
   m.def("trajectory_moments", &Moments, arg("pool"), arg("population"), arg("weights"),
-        "Return a population's weighted mean and deviation.");
+        arg("deviation") = true, "Return a population's weighted mean and deviation.");
   m.def("trajectory_dot", &Dot, arg("pool"), arg("population"), arg("coefficients"),
         "Return each candidate's sum of numbers times coefficients.");
   m.def("trajectory_frequencies", &Frequencies, arg("pool"), arg("population"), arg("weights"),

@@ -26,9 +26,16 @@ ROLLOUT_INLINE void SoftenRow(const float* scores, std::size_t n, float temperat
   for (std::size_t c = 0; c < n; c += kLanes) {
     const std::size_t rest = std::min<std::size_t>(kLanes, n - c);
     F8 x = Fill(kLowest);
-    for (std::size_t lane = 0; lane < rest; ++lane) x[lane] = scores[c + lane];
+    if (rest == kLanes) {
+      x = Load(scores + c);
+    } else {
+      for (std::size_t lane = 0; lane < rest; ++lane) x[lane] = scores[c + lane];
+    }
     // a temperature that underflows the quotient still leaves the best with a weight of one
-    const F8 weight = search::Exp((x - best) / temperature);
+    const F8 below = (x - best) / temperature;
+    // so little moves no sum, and a product with it may be denormal, which is slow
+    constexpr float kNothing = -64.0f;
+    const F8 weight = below < kNothing ? F8{} : search::Exp(below);
     for (std::size_t lane = 0; lane < rest; ++lane) {
       out[c + lane] = weight[lane];
       sum += weight[lane];
@@ -38,8 +45,54 @@ ROLLOUT_INLINE void SoftenRow(const float* scores, std::size_t n, float temperat
   for (std::size_t c = 0; c < n; ++c) out[c] *= scale;
 }
 
-// One problem's mean and deviation. `spread` is the weights, each D times; sums are kept a lane and
-// a phase, so that a lane always holds the same of the D numbers.
+struct SoftenJob {
+  std::size_t candidates;
+  const float* scores;
+  float temperature;
+  float* weights;
+};
+
+ROLLOUT_INLINE void SoftenRows(const SoftenJob& job, std::size_t begin, std::size_t end) {
+  for (std::size_t b = begin; b < end; ++b) {
+    const std::size_t at = b * job.candidates;
+    SoftenRow(job.scores + at, job.candidates, job.temperature, job.weights + at);
+  }
+}
+
+void SoftenPortable(const SoftenJob& job, std::size_t begin, std::size_t end) {
+  SoftenRows(job, begin, end);
+}
+
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+__attribute__((target("avx2"))) void SoftenAvx2(const SoftenJob& job, std::size_t begin,
+                                                std::size_t end) {
+  SoftenRows(job, begin, end);
+}
+#endif
+
+// Adds term(j, phase) for j = 0, 8, .. below `whole` to the sums, whose phases take turns.
+template <class Term>
+ROLLOUT_INLINE void AddUp(F8* sums, std::size_t phases, std::size_t whole, const Term& term) {
+  std::size_t j = 0, phase = 0;
+  if (phases == 4) {
+    // most often: in registers
+    F8 a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+    for (; j + 4 * kLanes <= whole; j += 4 * kLanes) {
+      a = a + term(j, 0);
+      b = b + term(j + kLanes, 1);
+      c = c + term(j + 2 * kLanes, 2);
+      d = d + term(j + 3 * kLanes, 3);
+    }
+    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+  }
+  for (; j < whole; j += kLanes) {
+    sums[phase] = sums[phase] + term(j, phase);
+    if (++phase == phases) phase = 0;
+  }
+}
+
+// One problem's mean and, where `std` is not null, deviation. `spread` is the weights, each D
+// times; sums are kept a lane and a phase, so that a lane always holds the same of the D numbers.
 ROLLOUT_INLINE void MomentsOfRow(const Shape& shape, const float* from, const float* spread,
                                  std::size_t phases, F8* sums, F8* centres, float* mean,
                                  float* std) {
@@ -54,26 +107,26 @@ ROLLOUT_INLINE void MomentsOfRow(const Shape& shape, const float* from, const fl
   };
   for (std::size_t t = 0; t < shape.horizon; ++t, from += shape.step()) {
     float* const mean_t = mean + t * width;
-    float* const std_t = std + t * width;
     std::fill_n(sums, phases, F8{});
-    for (std::size_t j = 0, phase = 0; j < whole; j += kLanes) {
-      sums[phase] = sums[phase] + Load(from + j) * Load(spread + j);
-      if (++phase == phases) phase = 0;
-    }
+    AddUp(sums, phases, whole, [&](std::size_t j, std::size_t) __attribute__((always_inline)) {
+      return Load(from + j) * Load(spread + j);
+    });
     for (std::size_t j = whole; j < row; ++j) {
       sums[j / kLanes % phases][j % kLanes] += from[j] * spread[j];
     }
     for (std::size_t d = 0; d < width; ++d) mean_t[d] = total(d);
+    if (std == nullptr) continue;
 
+    float* const std_t = std + t * width;
     for (std::size_t at = 0; at < phases * kLanes; ++at) {
       centres[at / kLanes][at % kLanes] = mean_t[at % width];
     }
     std::fill_n(sums, phases, F8{});
-    for (std::size_t j = 0, phase = 0; j < whole; j += kLanes) {
-      const F8 off = Load(from + j) - centres[phase];
-      sums[phase] = sums[phase] + off * off * Load(spread + j);
-      if (++phase == phases) phase = 0;
-    }
+    AddUp(sums, phases, whole,
+          [&](std::size_t j, std::size_t phase) __attribute__((always_inline)) {
+            const F8 off = Load(from + j) - centres[phase];
+            return off * off * Load(spread + j);
+          });
     for (std::size_t j = whole; j < row; ++j) {
       const float off = from[j] - mean_t[j % width];
       sums[j / kLanes % phases][j % kLanes] += off * off * spread[j];
@@ -102,7 +155,7 @@ ROLLOUT_INLINE void MomentsOfRows(const MomentsJob& job, std::size_t begin, std:
     }
     const std::size_t at = b * shape.horizon * shape.width;
     MomentsOfRow(shape, job.population + b * shape.row(), spread.data(), phases, sums.get(),
-                 sums.get() + phases, job.mean + at, job.std + at);
+                 sums.get() + phases, job.mean + at, job.std == nullptr ? nullptr : job.std + at);
   }
 }
 
@@ -140,11 +193,13 @@ void Elites(ThreadPool& pool, std::size_t batch, std::size_t candidates, const f
 void SoftWeights(ThreadPool& pool, std::size_t batch, std::size_t candidates, const float* scores,
                  float temperature, float* weights) {
   constexpr std::size_t kGrain = 4;
-  pool.ParallelFor(batch, kGrain, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t b = begin; b < end; ++b) {
-      SoftenRow(scores + b * candidates, candidates, temperature, weights + b * candidates);
-    }
-  });
+  const SoftenJob job{candidates, scores, temperature, weights};
+  auto* soften = &SoftenPortable;
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+  if (ActiveSimd() >= SimdLevel::kAvx2) soften = &SoftenAvx2;
+#endif
+  pool.ParallelFor(batch, kGrain,
+                   [&](std::size_t begin, std::size_t end) { soften(job, begin, end); });
 }
 
 void Moments(ThreadPool& pool, const Shape& shape, const float* population, const float* weights,
@@ -152,7 +207,7 @@ void Moments(ThreadPool& pool, const Shape& shape, const float* population, cons
   const MomentsJob job{shape, population, weights, mean, std};
   auto* moments = &MomentsPortable;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  if (ActiveSimd() == SimdLevel::kAvx2) moments = &MomentsAvx2;
+  if (ActiveSimd() >= SimdLevel::kAvx2) moments = &MomentsAvx2;
 #endif
   pool.ParallelFor(shape.batch, 1,
                    [&](std::size_t begin, std::size_t end) { moments(job, begin, end); });

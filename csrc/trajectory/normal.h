@@ -1,8 +1,8 @@
-// Words to uniform and standard normal numbers, eight lanes at a time.
+// Words to uniform and standard normal numbers, eight or sixteen lanes at a time.
 //
 // Logarithm, sine and cosine are polynomials in float32 with a fixed order of operations, so that
-// the portable and the AVX2 build give the same bits. Against the C library's in double the normal
-// numbers are within 2e-6. Values only; thread-safe.
+// every build and width gives the same bits. Against the C library's in double the normal numbers
+// are within 2e-6. Values only; thread-safe.
 #pragma once
 
 #include <cmath>
@@ -19,38 +19,44 @@ using search::Fill;
 using search::I8;
 using search::kLanes;
 using search::Load;
-using search::Select;
 using search::Store;
-using search::ToFloat;
+
+using F16 = float __attribute__((vector_size(64)));
+
+// The integers of the lanes of a vector of floats.
+template <class F>
+using Ints = decltype(F{} < F{});
+
+template <class F>
+inline constexpr std::size_t kLanesOf = sizeof(F) / sizeof(float);
 
 // Uniform in (0, 1): 23 bits and a half, exact in float32 and away from both ends.
-ROLLOUT_INLINE F8 OpenUniform(const std::uint32_t* words) {
+template <class F>
+ROLLOUT_INLINE F OpenUniform(const std::uint32_t* words) {
   constexpr float kUnit = 0x1p-23f;
-  using U8 = std::uint32_t __attribute__((vector_size(32)));
-  U8 word;
+  Ints<F> word;
   std::memcpy(&word, words, sizeof word);
-  const U8 high = word >> 9;
-  I8 number;
-  std::memcpy(&number, &high, sizeof number);
-  return (ToFloat(number) + 0.5f) * kUnit;
+  const Ints<F> number = (word >> 9) & 0x7FFFFF;
+  return (__builtin_convertvector(number, F) + 0.5f) * kUnit;
 }
 
 // Natural logarithm of normal positive numbers. Method: Cephes logf.
-ROLLOUT_INLINE F8 Log(const F8& x) {
+template <class F>
+ROLLOUT_INLINE F Log(const F& x) {
   constexpr float kRootHalf = 0.707106781186547524f;
   constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   constexpr std::int32_t kMantissa = 0x007FFFFF, kHalfBits = 0x3F000000, kBias = 126;
-  I8 bits;
+  Ints<F> bits;
   std::memcpy(&bits, &x, sizeof bits);
-  I8 exponent = (bits >> 23) - kBias;
-  const I8 fraction_bits = (bits & kMantissa) | kHalfBits;
-  F8 m;
+  Ints<F> exponent = (bits >> 23) - kBias;
+  const Ints<F> fraction_bits = (bits & kMantissa) | kHalfBits;
+  F m;
   std::memcpy(&m, &fraction_bits, sizeof m);
-  const I8 small = m < kRootHalf;
+  const Ints<F> small = m < kRootHalf;
   exponent = exponent + small;  // a true lane is -1
-  m = Select(small, m + m, m) - 1.0f;
-  const F8 e = ToFloat(exponent), z = m * m;
-  F8 y = Fill(7.0376836292e-2f);
+  m = (small ? m + m : m) - 1.0f;
+  const F e = __builtin_convertvector(exponent, F), z = m * m;
+  F y = F{} + 7.0376836292e-2f;
   y = y * m - 1.1514610310e-1f;
   y = y * m + 1.1676998740e-1f;
   y = y * m - 1.2420140846e-1f;
@@ -63,44 +69,50 @@ ROLLOUT_INLINE F8 Log(const F8& x) {
   return (m + y) + e * kLn2High;
 }
 
-ROLLOUT_INLINE F8 Sqrt(const F8& x) {
+template <class F>
+ROLLOUT_INLINE F Sqrt(const F& x) {
   // through memory, where the compiler makes one instruction of the loop
-  float lanes[kLanes];
-  Store(lanes, x);
+  float lanes[kLanesOf<F>];
+  std::memcpy(lanes, &x, sizeof x);
   for (float& lane : lanes) lane = std::sqrt(lane);
-  return Load(lanes);
+  F root;
+  std::memcpy(&root, lanes, sizeof root);
+  return root;
 }
 
+template <class F>
 struct SinCosOf {
-  F8 sin, cos;
+  F sin, cos;
 };
 
 // Sine and cosine of a turn's fraction, 0 <= turn < 1. Method: the nearest quarter is exact, and
 // Cephes' polynomials serve the eighth of a turn around it.
-ROLLOUT_INLINE SinCosOf SinCosTurn(const F8& turn) {
+template <class F>
+ROLLOUT_INLINE SinCosOf<F> SinCosTurn(const F& turn) {
   constexpr float kTwoPi = 6.283185307179586f;
-  const I8 quarter = __builtin_convertvector(turn * 4.0f + 0.5f, I8);
-  const F8 x = (turn - ToFloat(quarter) * 0.25f) * kTwoPi, z = x * x;
-  F8 s = Fill(-1.9515295891e-4f);
+  const Ints<F> quarter = __builtin_convertvector(turn * 4.0f + 0.5f, Ints<F>);
+  const F x = (turn - __builtin_convertvector(quarter, F) * 0.25f) * kTwoPi, z = x * x;
+  F s = F{} - 1.9515295891e-4f;
   s = s * z + 8.3321608736e-3f;
   s = s * z - 1.6666654611e-1f;
   s = s * z * x + x;
-  F8 c = Fill(2.443315711809948e-5f);
+  F c = F{} + 2.443315711809948e-5f;
   c = c * z - 1.388731625493765e-3f;
   c = c * z + 4.166664568298827e-2f;
   c = c * z * z - z * 0.5f + 1.0f;
-  const I8 odd = (quarter & 1) != 0;
-  const I8 sin_negative = (quarter & 2) != 0, cos_negative = ((quarter + 1) & 2) != 0;
-  const F8 sine = Select(odd, c, s), cosine = Select(odd, s, c);
-  return {Select(sin_negative, -sine, sine), Select(cos_negative, -cosine, cosine)};
+  const Ints<F> odd = (quarter & 1) != 0;
+  const Ints<F> sin_negative = (quarter & 2) != 0, cos_negative = ((quarter + 1) & 2) != 0;
+  const F sine = (odd ? c : s), cosine = (odd ? s : c);
+  return {(sin_negative ? -sine : sine), (cos_negative ? -cosine : cosine)};
 }
 
 // Four standard normal numbers a lane from a Philox block of each lane (Box and Muller 1958).
-ROLLOUT_INLINE void NormalsOf(const std::uint32_t* words, F8* out) {
+template <class F>
+ROLLOUT_INLINE void NormalsOf(const std::uint32_t* words, F* out) {
   for (std::size_t pair = 0; pair < 2; ++pair) {
-    const std::uint32_t* const from = words + pair * 2 * kLanes;
-    const F8 radius = Sqrt(Log(OpenUniform(from)) * -2.0f);
-    const SinCosOf angle = SinCosTurn(OpenUniform(from + kLanes));
+    const std::uint32_t* const from = words + pair * 2 * kLanesOf<F>;
+    const F radius = Sqrt(Log(OpenUniform<F>(from)) * -2.0f);
+    const SinCosOf<F> angle = SinCosTurn(OpenUniform<F>(from + kLanesOf<F>));
     out[2 * pair] = radius * angle.cos;
     out[2 * pair + 1] = radius * angle.sin;
   }

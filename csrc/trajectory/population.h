@@ -56,12 +56,12 @@ void Elites(ThreadPool& pool, std::size_t batch, std::size_t candidates, const f
             std::size_t n, std::int64_t* index);
 
 // Writes exp((score - best) / temperature), scaled to sum to one, [B, C]. A score of minus infinity
-// weighs 0, and where all are that, so do all.
+// weighs 0, and where all are that, so do all. So do those below e^-64 of the best.
 void SoftWeights(ThreadPool& pool, std::size_t batch, std::size_t candidates, const float* scores,
                  float temperature, float* weights);
 
-// Writes the mean and the deviation of a population under weights [B, C] that sum to one, each
-// [B, H, D].
+// Writes the mean of a population under weights [B, C] that sum to one, and unless `std` is null
+// its deviation, each [B, H, D].
 void Moments(ThreadPool& pool, const Shape& shape, const float* population, const float* weights,
              float* mean, float* std);
 

@@ -1,12 +1,14 @@
-// Where the trajectory optimisers draw, and Philox4x32-10 for eight counters at a time.
+// Where the trajectory optimisers draw, and Philox4x32-10 for eight or sixteen counters at a time.
 //
 // Every word is a pure function of (seed of the row, number of the row, iteration, block, site): it
 // does not depend on threads, on the batch around the row, or on how many candidates there are.
-// Thread-safe; nothing allocates. Both variants of PhiloxEight give the same words.
+// Thread-safe; nothing allocates. All variants give the same words.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "core/simd.h"
 
 namespace rollout::trajectory {
 
@@ -19,10 +21,8 @@ struct RowKey {
   std::uint32_t row = 0;
 };
 
-inline constexpr std::size_t kEight = 8;
-
-// Writes blocks [first + lane * stride, ... + count) of each lane: word w of block i of a lane is
-// words[(4 * i + w) * 8 + lane].
+// Writes blocks [first + lane * stride, ... + count) of each of L lanes: word w of block i of a
+// lane is words[(4 * i + w) * L + lane].
 struct PhiloxRun {
   RowKey key;
   std::uint32_t iteration;
@@ -31,5 +31,8 @@ struct PhiloxRun {
 };
 
 void PhiloxEight(const PhiloxRun& run, std::uint32_t* words);
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+void PhiloxSixteen(const PhiloxRun& run, std::uint32_t* words);  // at kAvx512
+#endif
 
 }  // namespace rollout::trajectory

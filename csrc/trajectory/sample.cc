@@ -13,22 +13,23 @@ namespace {
 
 constexpr std::size_t kWords = 4;  // of a Philox block
 
-// A strip is what eight lanes fill: numbers 8 s .. 8 s + 7 of a problem at every step, where number
-// j is number j % D of candidate j / D.
+// A strip is what the L lanes fill: numbers L s .. L s + L - 1 of a problem at every step, where
+// number j is number j % D of candidate j / D.
 
 std::size_t Blocks(std::size_t draws) { return (draws + kWords - 1) / kWords; }
 
 // Calls body(begin, end, strips a problem) on chunks of all strips.
 template <class Body>
-void ForStrips(ThreadPool& pool, const Shape& shape, std::size_t grain, const Body& body) {
-  const std::size_t numbers = shape.row();
-  const std::size_t strips = (numbers + kLanes - 1) / kLanes;
+void ForStrips(ThreadPool& pool, const Shape& shape, std::size_t lanes, std::size_t grain,
+               const Body& body) {
+  const std::size_t strips = (shape.row() + lanes - 1) / lanes;
   pool.ParallelFor(shape.batch * strips, grain,
                    [&](std::size_t begin, std::size_t end) { body(begin, end, strips); });
 }
 
-// A row's mean, deviation and bounds, laid out for eight lanes: lane l of strip s holds number
-// (8 s + l) % D, a pattern that repeats after `phases` strips.
+// A row's mean, deviation and bounds, laid out for L lanes: lane l of strip s holds number
+// (L s + l) % D, a pattern that repeats after `phases` strips.
+template <std::size_t kLanes>
 class LaneTable {
  public:
   explicit LaneTable(const Shape& shape) : shape_(shape), phases_(Phases(shape.width)) {
@@ -91,30 +92,37 @@ struct NormalJob {
   std::size_t knots() const { return basis.weights == nullptr ? shape.horizon : basis.knots; }
 };
 
+template <class F, auto kPhilox>
 ROLLOUT_INLINE void FillStrips(const NormalJob& job, std::size_t begin, std::size_t end,
                                std::size_t strips) {
+  constexpr std::size_t kLanes = kLanesOf<F>;
+  const auto load = [](const float* from) __attribute__((always_inline)) {
+    F x;
+    std::memcpy(&x, from, sizeof x);
+    return x;
+  };
   const Shape& shape = job.shape;
   const std::size_t knots = job.knots(), blocks = Blocks(knots);
   const std::size_t numbers = shape.row();
-  LaneTable table(shape);
+  LaneTable<kLanes> table(shape);
   std::vector<std::uint32_t> words(blocks * kWords * kLanes);
-  const std::unique_ptr<F8[]> white(new F8[blocks * kWords]);
+  const std::unique_ptr<F[]> white(new F[blocks * kWords]);
   for (std::size_t i = begin; i < end; ++i) {
     const std::size_t problem = i / strips, strip = i % strips, number = strip * kLanes;
     table.Load(job.gaussian, problem);
-    PhiloxEight({job.keys[problem], job.iteration, Site::kNormal,
-                 static_cast<std::uint32_t>(number * blocks), static_cast<std::uint32_t>(blocks),
-                 static_cast<std::uint32_t>(blocks)},
-                words.data());
+    kPhilox({job.keys[problem], job.iteration, Site::kNormal,
+             static_cast<std::uint32_t>(number * blocks), static_cast<std::uint32_t>(blocks),
+             static_cast<std::uint32_t>(blocks)},
+            words.data());
     for (std::size_t b = 0; b < blocks; ++b) {
       NormalsOf(words.data() + b * kWords * kLanes, white.get() + b * kWords);
     }
     const float *mean = table.mean(strip), *std = table.std(strip);
-    const F8 low = Load(table.low(strip)), high = Load(table.high(strip));
+    const F low = load(table.low(strip)), high = load(table.high(strip));
     const std::size_t rest = std::min<std::size_t>(kLanes, numbers - number);
     float* to = job.population + problem * shape.row() + number;
     for (std::size_t t = 0; t < shape.horizon; ++t, to += shape.step()) {
-      F8 noise;
+      F noise;
       if (job.basis.weights == nullptr) {
         noise = white[t];
       } else {
@@ -122,10 +130,11 @@ ROLLOUT_INLINE void FillStrips(const NormalJob& job, std::size_t begin, std::siz
         noise = white[0] * weights[0];
         for (std::size_t k = 1; k < knots; ++k) noise = noise + white[k] * weights[k];
       }
-      F8 value = Load(mean + t * kLanes) + Load(std + t * kLanes) * noise;
-      value = search::Min(search::Max(value, low), high);
+      F value = load(mean + t * kLanes) + load(std + t * kLanes) * noise;
+      value = value > low ? value : low;
+      value = value < high ? value : high;
       if (rest == kLanes) {
-        Store(to, value);
+        std::memcpy(to, &value, sizeof value);
       } else {
         for (std::size_t lane = 0; lane < rest; ++lane) to[lane] = value[lane];
       }
@@ -135,13 +144,18 @@ ROLLOUT_INLINE void FillStrips(const NormalJob& job, std::size_t begin, std::siz
 
 void FillStripsPortable(const NormalJob& job, std::size_t begin, std::size_t end,
                         std::size_t strips) {
-  FillStrips(job, begin, end, strips);
+  FillStrips<F8, PhiloxEight>(job, begin, end, strips);
 }
 
 #ifdef ROLLOUT_HAS_AVX2_TARGET
 __attribute__((target("avx2"))) void FillStripsAvx2(const NormalJob& job, std::size_t begin,
                                                     std::size_t end, std::size_t strips) {
-  FillStrips(job, begin, end, strips);
+  FillStrips<F8, PhiloxEight>(job, begin, end, strips);
+}
+
+__attribute__((target("avx512f,avx512dq,prefer-vector-width=512"))) void FillStripsAvx512(
+    const NormalJob& job, std::size_t begin, std::size_t end, std::size_t strips) {
+  FillStrips<F16, PhiloxSixteen>(job, begin, end, strips);
 }
 #endif
 
@@ -166,12 +180,18 @@ void FillNormal(ThreadPool& pool, const Shape& shape, std::span<const RowKey> ke
   constexpr std::size_t kGrain = 32;  // strips: some 20 us at a horizon of 30
   const NormalJob job{shape, keys, iteration, gaussian, basis, population};
   auto* fill = &FillStripsPortable;
+  std::size_t lanes = kLanes;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  if (ActiveSimd() == SimdLevel::kAvx2) fill = &FillStripsAvx2;
+  if (ActiveSimd() >= SimdLevel::kAvx2) fill = &FillStripsAvx2;
+  if (ActiveSimd() >= SimdLevel::kAvx512) {
+    fill = &FillStripsAvx512;
+    lanes = kLanesOf<F16>;
+  }
 #endif
-  ForStrips(pool, shape, kGrain, [&](std::size_t begin, std::size_t end, std::size_t strips) {
-    fill(job, begin, end, strips);
-  });
+  ForStrips(pool, shape, lanes, kGrain,
+            [&](std::size_t begin, std::size_t end, std::size_t strips) {
+              fill(job, begin, end, strips);
+            });
 }
 
 void FillChoices(ThreadPool& pool, const Shape& shape, std::span<const RowKey> keys,
@@ -180,39 +200,40 @@ void FillChoices(ThreadPool& pool, const Shape& shape, std::span<const RowKey> k
   constexpr std::size_t kGrain = 32;
   const std::size_t steps = shape.horizon * shape.width, blocks = Blocks(shape.horizon);
   const std::size_t numbers = shape.row();
-  ForStrips(pool, shape, kGrain, [&](std::size_t begin, std::size_t end, std::size_t strips) {
-    std::vector<float> ends(steps * actions), totals(steps);
-    std::vector<std::uint32_t> words(blocks * kWords * kLanes);
-    std::size_t loaded = shape.batch;
-    for (std::size_t i = begin; i < end; ++i) {
-      const std::size_t problem = i / strips, number = i % strips * kLanes;
-      if (loaded != problem) {
-        const float* const from = chances + problem * steps * actions;
-        for (std::size_t s = 0; s < steps; ++s) {
-          Accumulate(from + s * actions, actions, &ends[s * actions], &totals[s]);
+  ForStrips(
+      pool, shape, kLanes, kGrain, [&](std::size_t begin, std::size_t end, std::size_t strips) {
+        std::vector<float> ends(steps * actions), totals(steps);
+        std::vector<std::uint32_t> words(blocks * kWords * kLanes);
+        std::size_t loaded = shape.batch;
+        for (std::size_t i = begin; i < end; ++i) {
+          const std::size_t problem = i / strips, number = i % strips * kLanes;
+          if (loaded != problem) {
+            const float* const from = chances + problem * steps * actions;
+            for (std::size_t s = 0; s < steps; ++s) {
+              Accumulate(from + s * actions, actions, &ends[s * actions], &totals[s]);
+            }
+            loaded = problem;
+          }
+          PhiloxEight(
+              {keys[problem], iteration, Site::kChoice, static_cast<std::uint32_t>(number * blocks),
+               static_cast<std::uint32_t>(blocks), static_cast<std::uint32_t>(blocks)},
+              words.data());
+          const std::size_t rest = std::min<std::size_t>(kLanes, numbers - number);
+          float* to = population + problem * shape.row() + number;
+          for (std::size_t t = 0; t < shape.horizon; ++t, to += shape.step()) {
+            for (std::size_t lane = 0; lane < rest; ++lane) {
+              constexpr float kUnit = 0x1p-23f;
+              const std::size_t s = t * shape.width + (number + lane) % shape.width;
+              const auto word = static_cast<float>(words[t * kLanes + lane] >> 9);
+              const float uniform = (word + 0.5f) * kUnit * totals[s];
+              const float* const end_of = &ends[s * actions];
+              std::size_t a = 0;
+              while (uniform >= end_of[a]) ++a;
+              to[lane] = static_cast<float>(a);
+            }
+          }
         }
-        loaded = problem;
-      }
-      PhiloxEight(
-          {keys[problem], iteration, Site::kChoice, static_cast<std::uint32_t>(number * blocks),
-           static_cast<std::uint32_t>(blocks), static_cast<std::uint32_t>(blocks)},
-          words.data());
-      const std::size_t rest = std::min<std::size_t>(kLanes, numbers - number);
-      float* to = population + problem * shape.row() + number;
-      for (std::size_t t = 0; t < shape.horizon; ++t, to += shape.step()) {
-        for (std::size_t lane = 0; lane < rest; ++lane) {
-          constexpr float kUnit = 0x1p-23f;
-          const std::size_t s = t * shape.width + (number + lane) % shape.width;
-          const auto word = static_cast<float>(words[t * kLanes + lane] >> 9);
-          const float uniform = (word + 0.5f) * kUnit * totals[s];
-          const float* const end_of = &ends[s * actions];
-          std::size_t a = 0;
-          while (uniform >= end_of[a]) ++a;
-          to[lane] = static_cast<float>(a);
-        }
-      }
-    }
-  });
+      });
 }
 
 }  // namespace rollout::trajectory

@@ -7,7 +7,8 @@ import trajectory_twin as twin
 from rollout import _native
 from rollout.planning.trajectory import Coloured, Rate, Spline, White
 
-LEVELS = ["baseline"] + (["avx2"] if _native.simd_level() == "avx2" else [])
+LEVELS = ["baseline", "avx2", "avx512"]
+LEVELS = LEVELS[: LEVELS.index(_native.simd_level()) + 1]
 POOL = _native.ThreadPool(1)
 SHAPES = [(5, 1, 7, 1), (6, 3, 9, 2), (4, 2, 16, 3), (1, 2, 1, 5), (7, 1, 33, 8)]
 
@@ -116,7 +117,7 @@ def test_elites_are_the_twins(candidates, count):
 
 @pytest.mark.parametrize("temperature", [0.01, 1.0, 50.0])
 @pytest.mark.parametrize("candidates", [1, 8, 13, 1000])
-def test_soft_weights_are_the_twins(candidates, temperature):
+def test_soft_weights_are_the_twins(level, candidates, temperature):
     rng = np.random.default_rng(candidates)
     scores = (rng.normal(size=(3, candidates)) * 5).astype(np.float32)
     scores[1, candidates // 3 :] = -np.inf
@@ -138,6 +139,9 @@ def test_moments_dot_and_frequencies_are_the_twins(level, shape):
     want_mean, want_std = twin.moments(population, weights)
     np.testing.assert_allclose(mean, want_mean, atol=1e-5)
     np.testing.assert_allclose(std, want_std, atol=1e-5)
+    alone, none = _native.trajectory_moments(POOL, population, weights, False)
+    np.testing.assert_array_equal(alone, mean)
+    assert none is None
 
     coefficients = rng.normal(size=(batch, horizon, width)).astype(np.float32)
     dot = _native.trajectory_dot(POOL, population, coefficients)

@@ -131,14 +131,17 @@ class Gaussian:
 
     def fit(self, population: Floats, weights: Floats, keep: float, keep_spread: float) -> None:
         """Take on the weighted mean and deviation."""
-        mean, std = _native.trajectory_moments(self.pool, population, weights)
-        std = np.clip(std, self.settings.min_std * self.half, self.settings.max_std * self.half)
+        mean, std = _native.trajectory_moments(self.pool, population, weights, keep_spread < 1)
         stay = (weights.sum(1) == 0)[:, None, None]
         if keep or stay.any():
             mean = np.where(stay, self.mean, keep * self.mean + (1 - keep) * mean)
+        self.mean = mean.astype(np.float32, copy=False)
+        if std is None:
+            return
+        std = np.clip(std, self.settings.min_std * self.half, self.settings.max_std * self.half)
         if keep_spread or stay.any():
             std = np.where(stay, self.std, keep_spread * self.std + (1 - keep_spread) * std)
-        self.mean, self.std = mean.astype(np.float32), std.astype(np.float32)
+        self.std = std.astype(np.float32, copy=False)
 
     def centre(self) -> Floats:
         """Return the mean."""
