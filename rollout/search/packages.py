@@ -53,6 +53,7 @@ class Package:
         self._module, self._constants = module, constants
         self._loaded = torch._inductor.aoti_load_package(str(path), run_single_threaded=True)
         self._names: list[str] = self._loaded.get_constant_fqns()
+        self._paths = [name.split(".") for name in self._names]
         self._live: list[Tensor] = []
         self._at: list[int] = []
         self.run: Callable[[list[Tensor]], list[Tensor]] = self._loaded.loader.boxed_run
@@ -60,15 +61,23 @@ class Package:
 
     def refresh(self) -> None:
         """Find the module's tensors again, should they have moved; call it now and then."""
-        # a tensor may have several names, of which the package took one
-        live = {**self._constants, **dict(self._module.named_buffers(remove_duplicate=False))}
-        live |= dict(self._module.named_parameters(remove_duplicate=False))
-        tensors = [live[name].detach() for name in self._names]
+        tensors = [self._find(*of) for of in zip(self._names, self._paths, strict=True)]
         at = [tensor.data_ptr() for tensor in tensors]
         if at != self._at and tensors:
+            tensors = [tensor.detach() for tensor in tensors]
             named = dict(zip(self._names, tensors, strict=True))
             self._loaded.load_constants(named, check_full_update=True, user_managed=True)
             self._live, self._at = tensors, at
+
+    def _find(self, name: str, path: list[str]) -> Tensor:
+        module: nn.Module | None = self._module
+        for part in path[:-1]:
+            module = None if module is None else module._modules.get(part)
+        if module is not None:
+            for owned in (module._parameters, module._buffers):
+                if (tensor := owned.get(path[-1])) is not None:
+                    return tensor
+        return self._constants[name]
 
 
 def compiler() -> str | None:

@@ -38,7 +38,8 @@ class CompiledStep:
                 "random numbers; say so if it draws none, or plan without it"
             )
         self._model = model
-        self._packages: dict[Any, tuple[Package, tuple[str, ...]]] = {}
+        # each with where among its outputs the fields of a transition are
+        self._packages: dict[Any, tuple[Package, tuple[int | None, ...]]] = {}
 
     def bind(self, state: Any) -> Step:
         """Return the step for states like this one, leaves [R, ...]; it checks none of them.
@@ -49,25 +50,27 @@ class CompiledStep:
         key = (spec, tuple((leaf.dtype, *leaf.shape[1:]) for leaf in leaves))
         if key not in self._packages:
             self._packages[key] = self._load(leaves, spec)
-        package, fields = self._packages[key]
+        package, places = self._packages[key]
         package.refresh()
         run, count = package.run, len(leaves)
         if isinstance(state, Tensor):
 
             def step(now: Tensor, action: Tensor) -> tuple[Any, Transition]:
-                after, *given = run([now, action])
-                return after, _transition(fields, given)
+                given = run([now, action])
+                return given[0], _transition(places, given)
 
             return step
 
         def step_tree(now: Any, action: Tensor) -> tuple[Any, Transition]:
             given = run([*pytree.tree_leaves(now), action])
             after = pytree.tree_unflatten(given[:count], spec)
-            return after, _transition(fields, given[count:])
+            return after, _transition(places, given)
 
         return step_tree
 
-    def _load(self, leaves: list[Tensor], spec: pytree.TreeSpec) -> tuple[Package, tuple[str, ...]]:
+    def _load(
+        self, leaves: list[Tensor], spec: pytree.TreeSpec
+    ) -> tuple[Package, tuple[int | None, ...]]:
         fields: list[str] = []
 
         def step(state: Any, action: Tensor) -> tuple[Any, list[Tensor]]:
@@ -81,7 +84,8 @@ class CompiledStep:
         action = self._model.spec.action
         example = torch.zeros((len(leaves[0]), *action.shape), dtype=action.dtype)
         package = packages.load(flat, (*leaves, example), (True,) * (len(leaves) + 1))
-        return package, tuple(fields)
+        places = {name: len(leaves) + at for at, name in enumerate(fields)}
+        return package, tuple(places.get(name) for name in Transition._fields)
 
 
 class _Flat(nn.Module):
@@ -120,7 +124,5 @@ class _Silence:
         raise ValueError(f"spec.stochastic is False, but the step draws at {site!r}")
 
 
-def _transition(fields: tuple[str, ...], given: Sequence[Tensor]) -> Transition:
-    named: dict[str, Tensor | None] = {"reward": None, "cont": None}
-    named.update(zip(fields, given, strict=True))
-    return Transition(**named)
+def _transition(places: Sequence[int | None], given: Sequence[Tensor]) -> Transition:
+    return Transition(*(None if at is None else given[at] for at in places))

@@ -154,17 +154,17 @@ class Scorer:
         start = perf_counter()
         problems, count = population.shape[1:3]
         actions = to_actions(population, self.spec.action)
-        total = problems * count
         step = max(1, self._chunk_rows() // self.particles)
         scores, chances = [], []
         with torch.inference_mode():
-            for first in range(0, total, step):
-                index = torch.arange(first, min(first + step, total))
-                some = actions[:, first : first + step].to(self.spec.device)
-                rolled = self.sequences(state, index // count, some)
+            problem = torch.arange(problems).repeat_interleave(count)
+            for index, some in zip(
+                torch.split(problem, step), torch.split(actions, step, 1), strict=True
+            ):
+                rolled = self.sequences(state, index, some.to(self.spec.device))
                 scores.append(rolled.score)
                 chances.append(rolled.chances)
-            raw = torch.cat(scores).cpu().numpy().reshape(problems, count).astype(np.float32)
+            raw = torch.cat(scores).float().cpu().numpy().reshape(problems, count)
             likely = torch.cat(chances).cpu().numpy().reshape(problems, count, -1)
         self.seconds += perf_counter() - start
         return self._ranked(raw if charge is None else raw - charge, likely)
@@ -196,9 +196,9 @@ class Scorer:
             particle = torch.arange(self.particles, device=problems.device).repeat(len(problems))
             problems = problems.repeat_interleave(self.particles)
             actions = actions.repeat_interleave(self.particles, 1)
+            places = problems * self.particles + particle
         else:
-            particle = torch.zeros_like(problems)
-        places = problems * self.particles + particle
+            places = problems
         rewards, cont, spread, events, last = self._roll(
             state, problems, places, actions, self.reads_events or keep_events
         )
@@ -260,32 +260,30 @@ class Scorer:
                 trans = Transition(*(x if x is None else x.transpose(0, 1) for x in path.trans))
             events = _flat(trans.events, self.spec.event_shape) if keep_events else None
             return self._own_reward(trans.reward), trans.cont, trans.spread, events, last
-        rewards: list[Tensor] = []
-        conts: list[Tensor | None] = []
-        spreads: list[Tensor | None] = []
-        counts: list[Tensor | None] = []
+        rewards, conts, spreads, counts = (_Kept(self.horizon) for _ in range(4))
         now = self.model.take(state, problems)
         # compiled code passes no gradients
         compiled = self.step if self.members is None and torch.is_inference_mode_enabled() else None
-        for time in range(self.horizon):
+        for time, action in enumerate(actions.unbind()):
             if compiled is not None:
-                after, trans = compiled(now, actions[time])
+                after, trans = compiled(now, action)
             elif self.members is None:
-                after, trans = self.model.step(now, actions[time], noise.at(time))
+                after, trans = self.model.step(now, action, noise.at(time))
             else:
                 member = self.members[time % len(self.members)][places]
-                after, trans = self.model.step_member(now, actions[time], member, noise.at(time))
+                after, trans = self.model.step_member(now, action, member, noise.at(time))
             if self.settings.objective is not None:
-                rewards.append(self.settings.objective.reward(now, actions[time], trans, after))
+                rewards.add(self.settings.objective.reward(now, action, trans, after))
             else:
-                rewards.append(self._own_reward(trans.reward))
-            conts.append(trans.cont)
-            spreads.append(trans.spread)
+                rewards.add(self._own_reward(trans.reward))
+            conts.add(trans.cont)
+            spreads.add(trans.spread)
             if keep_events:
-                counts.append(_flat(trans.events, self.spec.event_shape))
+                counts.add(_flat(trans.events, self.spec.event_shape))
             now = after
-        cont, spread, events = (_stacked(fields) for fields in (conts, spreads, counts))
-        return torch.stack(rewards), cont, spread, events, now
+        found = rewards.all()
+        assert found is not None
+        return found, conts.all(), spreads.all(), counts.all(), now
 
     def _own_reward(self, reward: Tensor | None) -> Tensor:
         if reward is not None:
@@ -330,14 +328,19 @@ class Scorer:
 
     def _ranked(self, raw: Floats, likely: Floats) -> Scores:
         """Give the losers minus infinity, and say who they are."""
-        lost = ~np.isfinite(raw) | ~np.isfinite(likely).all(-1)
+        lost = ~np.isfinite(raw)
+        if self.settings.rules:
+            lost |= ~np.isfinite(likely).all(-1)
         raw[lost] = -np.inf
-        if lost.all(1).any():
-            row = int(lost.all(1).argmax())
+        all_lost = np.asarray(lost.all(1))
+        if all_lost.any():
+            row = int(all_lost.argmax())
             raise ValueError(
                 f"model: every candidate of row {row} scored a NaN or an infinity; look for a "
                 "diverged training run or a state out of scale"
             )
+        if not self.settings.rules:
+            return Scores(raw, raw, likely, lost.sum(1), ~all_lost)
         limits = np.array([rule.limit for rule in self.settings.rules], np.float32)
         excess = np.maximum(likely - limits, 0.0)
         excess[lost] = 0.0
@@ -422,9 +425,35 @@ def _host(x: Tensor | None) -> Floats | None:
     return None if x is None else x.float().numpy()
 
 
-def _stacked(fields: list[Tensor | None]) -> Tensor | None:
-    there = [field for field in fields if field is not None]
-    return torch.stack(there) if there else None
+class _Kept:
+    """What each step gives of one field, as [H, ...]; None where no step gives any.
+
+    Without gradients it is copied at once: a small tensor kept from every step would stand between
+    the blocks that the steps allocate, and each step would find none of them still in the cache.
+    """
+
+    def __init__(self, horizon: int) -> None:
+        self._horizon = horizon
+        self._whole: Tensor | None = None
+        self._places: tuple[Tensor, ...] = ()
+        self._fields: list[Tensor] = []
+
+    def add(self, field: Tensor | None) -> None:
+        """Take the next step's."""
+        if field is None:
+            return
+        if torch.is_inference_mode_enabled():
+            if self._whole is None:
+                self._whole = field.new_empty((self._horizon, *field.shape))
+                self._places = self._whole.unbind()
+            field = self._places[len(self._fields)].copy_(field)
+        self._fields.append(field)
+
+    def all(self) -> Tensor | None:
+        """Return what there was."""
+        if self._whole is not None:
+            return self._whole[: len(self._fields)]
+        return torch.stack(self._fields) if self._fields else None
 
 
 def _flat(events: Tensor | None, shape: tuple[int, ...]) -> Tensor | None:
