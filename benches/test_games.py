@@ -112,7 +112,7 @@ def test_playouts(benchmark, id: str) -> None:
 
 
 # id, OpenSpiel's name, the least ratio of ours over its
-UCT = [("TicTacToe-v0", "tic_tac_toe", 3.0), ("ConnectFour-v0", "connect_four", 5.0)]
+UCT = [("TicTacToe-v0", "tic_tac_toe", 5.0), ("ConnectFour-v0", "connect_four", 12.0)]
 
 
 @pytest.mark.gate
