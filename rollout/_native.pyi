@@ -87,10 +87,13 @@ class ThreadPool:
     def __init__(self, num_threads: int) -> None:
         """Make a pool; its threads start with the first loop that needs them."""
 
-    def add_one(self, counts: NDArray[np.int64], grain: int, fail_at: int = ...) -> None:
+    def add_one(
+        self, counts: NDArray[np.int64], grain: int, fail_at: int = ..., started: bool = ...
+    ) -> None:
         """Add 1 to each count in chunks of `grain` over the pool.
 
-        Raises RuntimeError from the row `fail_at`; the pool stays usable.
+        started: the loop is left to the workers first, and then joined. Raises RuntimeError from
+        the row `fail_at`; the pool stays usable.
         """
 
 class _ObsField(TypedDict):

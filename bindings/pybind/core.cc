@@ -30,12 +30,13 @@ void SetSimdLevel(const std::string& name) {
 PhiloxCounter PhiloxBlock(PhiloxCounter counter, PhiloxKey key) { return Philox4x32(counter, key); }
 
 // One loop that adds 1 to each of n counts; row `fail_at`, if there is one, throws when it is met.
+// started: the loop is left to the workers first.
 void AddOne(ThreadPool& pool, py::array_t<std::int64_t, py::array::c_style>& counts,
-            std::size_t grain, std::int64_t fail_at) {
+            std::size_t grain, std::int64_t fail_at, bool started) {
   std::int64_t* out = counts.mutable_data();
   const auto n = static_cast<std::size_t>(counts.size());
   const py::gil_scoped_release release;
-  pool.ParallelFor(n, grain, [&](std::size_t begin, std::size_t end) {
+  auto body = [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       if (static_cast<std::int64_t>(i) == fail_at) {
         throw std::runtime_error("row " + std::to_string(i) + " failed");
@@ -45,7 +46,10 @@ void AddOne(ThreadPool& pool, py::array_t<std::int64_t, py::array::c_style>& cou
         if (from == 0) ++out[i];
       });
     }
-  });
+  };
+  if (!started) return pool.ParallelFor(n, grain, body);
+  pool.Start(n, grain, body);
+  pool.Finish();
 }
 
 py::array_t<std::uint64_t> PhiloxBelow(std::uint64_t seed, std::uint32_t episode,
@@ -127,6 +131,7 @@ void BindCore(py::module_& m) {
   py::class_<ThreadPool>(m, "ThreadPool", "A persistent pool of threads, as the engine uses it.")
       .def(py::init<int>(), py::arg("num_threads"))
       .def("add_one", &AddOne, py::arg("counts"), py::arg("grain"), py::arg("fail_at") = -1,
+           py::arg("started") = false,
            "Add 1 to each count, over the pool; the row fail_at raises instead.");
 }
 

@@ -96,6 +96,11 @@ class ThreadPool::Workers {
 
   void Run(std::size_t n, std::size_t grain, Call call, void* context) {
     const std::lock_guard one_loop_at_a_time(loop_mutex_);
+    Open(n, grain, call, context);
+    Close();
+  }
+
+  void Open(std::size_t n, std::size_t grain, Call call, void* context) {
     // nobody is inside a closed loop, so these are the caller's to write
     n_ = n;
     grain_ = grain;
@@ -108,7 +113,11 @@ class ThreadPool::Workers {
       shares_[k].end = chunks * (k + 1) / shares_.size();
     }
     state_.store((Loop(state_.load(std::memory_order_relaxed)) + kLoop) | kOpen);
-    state_.notify_all();
+    if (chunks >= threads_.size()) return state_.notify_all();
+    for (std::size_t i = 0; i < chunks; ++i) state_.notify_one();
+  }
+
+  void Close() {
     TakeChunks(0);
 
     // close the loop: a worker that wakes late finds nothing; then wait for those inside
@@ -215,13 +224,23 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::Run(std::size_t n, std::size_t grain, Call call, void* context) {
   if (inside_loop) return call(context, 0, n);
+  Crew().Run(n, grain, call, context);
+}
+
+void ThreadPool::Open(std::size_t n, std::size_t grain, Call call, void* context) {
+  Crew().Open(n, grain, call, context);
+}
+
+void ThreadPool::Finish() { Crew().Close(); }
+
+ThreadPool::Workers& ThreadPool::Crew() {
   Workers* workers = workers_.load(std::memory_order_acquire);
   if (workers == nullptr || !workers->BornHere()) {
     // no lock here: one held by another thread during a fork would stay locked for ever
     auto fresh = std::make_unique<Workers>(std::min(num_threads_ - 1, Workers::kMost));
     if (workers_.compare_exchange_strong(workers, fresh.get())) workers = fresh.release();
   }
-  workers->Run(n, grain, call, context);
+  return *workers;
 }
 
 }  // namespace rollout

@@ -7,6 +7,8 @@
 // the caller, and leaves the pool usable. A loop inside a loop, or one that fits in one chunk, runs
 // inline. After fork the child starts workers of its own.
 //
+// A caller with something else to do meanwhile opens a loop by Start and comes to help at Finish.
+//
 // ParallelFor may be called from any thread; loops of one pool run one after another. An idle
 // worker spins for 50 us, then sleeps: back-to-back loops pay no wake-up, idle pools no power. A
 // worker that is late, its core being busy, is not waited for: the caller does its share.
@@ -43,19 +45,29 @@ class ThreadPool {
       return;
     }
     using Plain = std::remove_reference_t<Body>;
-    Run(
-        n, grain,
-        [](void* context, std::size_t begin, std::size_t end) {
-          (*static_cast<Plain*>(context))(begin, end);
-        },
-        const_cast<std::remove_const_t<Plain>*>(std::addressof(body)));
+    Run(n, grain, CallOf<Plain>, const_cast<std::remove_const_t<Plain>*>(std::addressof(body)));
   }
+
+  // Opens such a loop for the workers, with `body` in use until Finish has done what they have not.
+  // Between the two the pool runs no other loop: whose pool it is sees to that.
+  template <class Body>
+  void Start(std::size_t n, std::size_t grain, Body& body) {
+    Open(n, grain, CallOf<Body>, std::addressof(body));
+  }
+  void Finish();
 
  private:
   using Call = void (*)(void* context, std::size_t begin, std::size_t end);
   class Workers;
 
+  template <class Body>
+  static void CallOf(void* context, std::size_t begin, std::size_t end) {
+    (*static_cast<Body*>(context))(begin, end);
+  }
+
   void Run(std::size_t n, std::size_t grain, Call call, void* context);
+  void Open(std::size_t n, std::size_t grain, Call call, void* context);
+  Workers& Crew();
 
   const int num_threads_;
   std::atomic<Workers*> workers_{nullptr};

@@ -14,19 +14,22 @@ from rollout import _native
 def test_every_row_once(threads: int, n: int, grain: int) -> None:
     pool = _native.ThreadPool(threads)
     counts = np.zeros(n, np.int64)
-    for _ in range(50):
-        pool.add_one(counts, grain)
-    assert (counts == 50).all()
+    for i in range(100):
+        pool.add_one(counts, grain, started=i % 3 > 0)
+    assert (counts == 100).all()
 
 
+@pytest.mark.parametrize("started", [False, True])
 @pytest.mark.parametrize("threads", [1, 2, 8])
-def test_an_exception_reaches_the_caller_and_the_pool_stays_usable(threads: int) -> None:
+def test_an_exception_reaches_the_caller_and_the_pool_stays_usable(
+    threads: int, started: bool
+) -> None:
     pool = _native.ThreadPool(threads)
     for row in (0, 313, 999):
         with pytest.raises(RuntimeError, match=f"row {row} failed"):
-            pool.add_one(np.zeros(1000, np.int64), 10, fail_at=row)
+            pool.add_one(np.zeros(1000, np.int64), 10, row, started)
         counts = np.zeros(1000, np.int64)
-        pool.add_one(counts, 10)
+        pool.add_one(counts, 10, started=started)
         assert (counts == 1).all()
 
 
