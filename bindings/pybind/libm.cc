@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "envs/libm_avx2.h"
+#include "envs/libm_avx512.h"
 #include "envs/sincos_avx2.h"
 #include "module.h"
 
@@ -25,6 +26,14 @@ py::ssize_t InFours([[maybe_unused]] py::ssize_t n, [[maybe_unused]] Four four) 
   return i;
 }
 
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+ROLLOUT_AVX512_TARGET void SinesInEights(py::ssize_t n, const double* angle, double* sine) {
+  for (py::ssize_t i = 0; i + 8 <= n; i += 8) {
+    _mm512_storeu_pd(sine + i, SinAnyAvx512(_mm512_loadu_pd(angle + i)));
+  }
+}
+#endif
+
 py::tuple SinCos(const Doubles& angles, bool small) {
   const py::ssize_t n = angles.size();
   Doubles sines(n), cosines(n);
@@ -40,6 +49,9 @@ py::tuple SinCos(const Doubles& angles, bool small) {
     sine[i] = std::sin(angle[i]);
     cosine[i] = std::cos(angle[i]);
   }
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+  if (!small && ActiveSimd() >= SimdLevel::kAvx512) SinesInEights(n, angle, sine);
+#endif
   return py::make_tuple(sines, cosines);
 }
 

@@ -125,4 +125,4 @@ class _Silence:
 
 
 def _transition(places: Sequence[int | None], given: Sequence[Tensor]) -> Transition:
-    return Transition(*(None if at is None else given[at] for at in places))
+    return Transition(*[None if at is None else given[at] for at in places])
