@@ -103,8 +103,9 @@ struct Model {
   }
 };
 
-// Runs a search to its end and notes what it says; writes the actions that it chose.
-void Drive(search::Search& searching, const Model& root, Model& model,
+// Runs a search for so many steps, as if time were up then, and notes what it says; writes the
+// actions that it chose.
+void Drive(search::Search& searching, std::int32_t steps, const Model& root, Model& model,
            std::vector<std::int64_t>& chosen, Notes& notes) {
   const search::Shape& shape = searching.shape();
   const std::size_t lanes = kTrees * static_cast<std::size_t>(shape.wave);
@@ -121,6 +122,7 @@ void Drive(search::Search& searching, const Model& root, Model& model,
       model.Say(lane, Mixed(parents[lane] * 31 + taken));
     }
     good = searching.Advance(model.outputs(false), {&states, 1});
+    if (searching.simulation() == steps) searching.Recall();
   }
   const auto depth = static_cast<std::size_t>(shape.max_depth);
   std::vector<std::int64_t> path(kTrees * depth);
@@ -147,7 +149,7 @@ void Search(search::Shape shape, Model::Extras extras, const Settings& settings,
   for (std::size_t i = 0; i < kTrees; ++i) root.Say(i, Mixed(i + 1));
   std::vector<std::int64_t> chosen(kTrees);
   Kind first(shape, keys, threads, settings);
-  Drive(first, root, model, chosen, notes);
+  Drive(first, kSimulations, root, model, chosen, notes);
 
   // on from what is known of the states that the chosen actions led to
   for (std::size_t i = 0; i < kTrees; ++i) {
@@ -157,7 +159,7 @@ void Search(search::Shape shape, Model::Extras extras, const Settings& settings,
   shape.inherited = kept.most;
   Kind second(shape, keys, threads, settings);
   second.Inherit(first, std::move(kept));
-  Drive(second, root, model, chosen, notes);
+  Drive(second, 6, root, model, chosen, notes);
 }
 
 // Open loop: the model keeps one state a row.
