@@ -151,3 +151,31 @@ def test_network(benchmark, point: tuple, executor: str, who: str) -> None:
                 info["ratio_at_least"] = over
         benchmark.extra_info.update(info)
         benchmark(run)
+
+
+@pytest.mark.info
+@pytest.mark.parametrize("overlap", [True, False])
+@pytest.mark.parametrize("policy", list(POLICIES))
+@pytest.mark.parametrize("rows", [64, 1024])
+def test_overlap(benchmark, rows: int, policy: str, overlap: bool) -> None:
+    network = Network("small", ACTIONS)
+    embedding = torch.from_numpy(roots("small", rows))
+
+    def model(action: Tensor, state: Tensor) -> tuple[RecurrentOutput, Tensor]:
+        after, logits, reward, value = network(action, state)
+        return RecurrentOutput(reward, torch.full_like(reward, DISCOUNT), logits, value), after
+
+    compiled = compile_recurrent(model, modules=[network]).bind(embedding)
+    root = Root(torch.zeros(rows, ACTIONS), torch.zeros(rows), embedding)
+
+    def run():
+        return POLICIES[policy](root, compiled, 50, num_threads=2, overlap=overlap)
+
+    benchmark.extra_info.update(
+        pair=f"search in halves, {policy}, small, B={rows}, S=50, 2 threads",
+        role="ours" if overlap else "floor",
+        name="overlap" if overlap else "all rows at once",
+        work=rows * 50,
+        unit="simulations",
+    )
+    benchmark(run)

@@ -647,6 +647,7 @@ class Search:
         disagreement_bonus: float = 0.0,
         disagreement_penalty: float = 0.0,
         subtrees: SearchSubtrees | None = None,
+        halves: bool = False,
     ) -> None:
         """Allocate the trees of B rows.
 
@@ -658,7 +659,9 @@ class Search:
         simulations of each row, [] for the same of all. outcomes: C, the most of a node that awaits
         an outcome of chance, 0 where none does. disagreement_bonus: what selection adds to Q for a
         unit of doubt. disagreement_penalty: what a reward loses for a unit of spread. subtrees:
-        what `inherit` will be given.
+        what `inherit` will be given. halves: rows are searched in two parts, of which the first has
+        half of them, rounded up; the lanes of each are counted from 0. A single row, and all
+        without it, is part 0.
         """
 
     def subtrees(
@@ -692,17 +695,18 @@ class Search:
         action: Tensor,
         batches: tuple[Tensor, ...],
         to_play: Tensor | None = None,
-    ) -> int:
-        """Take the roots, choose the first leaves, and return how many there are.
+    ) -> list[int]:
+        """Take the roots, choose the first leaves, and return how many there are of each part.
 
         prior_logits: [B, A] float32. value: [B] float32, or [B, P]. invalid: [B, A] bool.
         to_play: [B] int64. states: the roots' states in host memory, tensors [B, ...]; they are
         copied. action: [B * wave] int64, and batches: tensors [B * wave, ...] like the states, both
-        contiguous. Every step overwrites them with what the model must evaluate next.
+        contiguous. Every step of a part overwrites its rows with what the model must evaluate next.
         """
 
     def advance(
         self,
+        part: int,
         reward: Tensor,
         discount: Tensor,
         prior_logits: Tensor,
@@ -715,7 +719,7 @@ class Search:
         forbidden: Tensor | None = None,
         spread: Tensor | None = None,
     ) -> int:
-        """Back up the L evaluated leaves, choose the next, and return how many there are.
+        """Back up the L evaluated leaves of a part, choose the next, and return how many there are.
 
         reward, discount, value: [L] float32, reward and value [L, P] of P players. prior_logits:
         [L, F] float32, F = max(A, C). states: tensors [L, ...] like the roots'. invalid: [L, F]
@@ -724,6 +728,30 @@ class Search:
         float32, how far off a step may be. Raises ValueError naming the head and the row of what is
         wrong.
         """
+
+    def start(
+        self,
+        part: int,
+        reward: Tensor,
+        discount: Tensor,
+        prior_logits: Tensor,
+        value: Tensor,
+        states: tuple[Tensor, ...],
+        invalid: Tensor | None = None,
+        done: Tensor | None = None,
+        to_play: Tensor | None = None,
+        chance: Tensor | None = None,
+        forbidden: Tensor | None = None,
+        spread: Tensor | None = None,
+    ) -> None:
+        """Let other threads do what `advance` does; nothing else is called before `finish`."""
+
+    def finish(self) -> int:
+        """Wait until they have; return and raise what `advance` does."""
+
+    @property
+    def first_lanes(self) -> list[int]:
+        """Where each part's lanes begin in what `begin` was given to write to."""
 
     def feasible(self) -> NDArray[np.bool_]:
         """Whether each row has an action left at its root, [B]."""
@@ -741,10 +769,10 @@ class Search:
     def arena(self, kind: int) -> NDArray[np.uint8]:
         """Return the states of one kind by node slot, [N, B, bytes]: a view, garbage if unused."""
 
-    def leaves(self, parent: Tensor, slot: Tensor) -> None:
-        """Write where each leaf's parent state is, and where its new state goes.
+    def leaves(self, part: int, action: Tensor, parent: Tensor, slot: Tensor) -> None:
+        """Write each leaf's action, where its parent's state is, and where its new state goes.
 
-        parent, slot: [B * wave] int64, indices into arenas flattened to [N * B, ...].
+        All int64, of a part's lanes. parent, slot: indices into arenas flattened to [N * B, ...].
         """
 
     def lane_rows(self) -> NDArray[np.int64]:

@@ -78,11 +78,17 @@ class BoundSearch {
  public:
   explicit BoundSearch(std::unique_ptr<Search> search) : search_(std::move(search)) {}
 
+  // a model may have failed while a step was with other threads, which use what is kept here
+  ~BoundSearch() {
+    const py::gil_scoped_release release;
+    if (search_->started()) search_->Finish();
+  }
+
   Search& get() const { return *search_; }
 
-  std::size_t Begin(py::handle prior_logits, py::handle value, py::handle invalid,
-                    const py::tuple& states, py::handle action, const py::tuple& batches,
-                    py::handle to_play) {
+  std::vector<std::size_t> Begin(py::handle prior_logits, py::handle value, py::handle invalid,
+                                 const py::tuple& states, py::handle action,
+                                 const py::tuple& batches, py::handle to_play) {
     const Shape& shape = search_->shape();
     source_ = "root";
     Outputs root;
@@ -111,34 +117,48 @@ class BoundSearch {
     staged_.clear();
     if (!good) ThrowFault();
     source_ = walk() == nullptr ? "recurrent_fn" : "step_fn";
-    return search_->lanes();
+    std::vector<std::size_t> given;
+    for (std::size_t i = 0; i < search_->parts(); ++i) given.push_back(search_->lanes(i));
+    return given;
   }
 
-  std::size_t Advance(py::handle reward, py::handle discount, py::handle prior_logits,
-                      py::handle value, const py::tuple& states, py::handle invalid,
-                      py::handle done, py::handle to_play, py::handle chance, py::handle forbidden,
-                      py::handle spread) {
-    if (search_->done()) throw py::value_error("advance: all simulations are done");
-    Outputs outputs;
-    outputs.reward = ReadHead(reward, Head::kReward);
-    outputs.discount = ReadHead(discount, Head::kDiscount);
-    outputs.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
-    outputs.value = ReadHead(value, Head::kValue);
-    outputs.invalid = ReadFlags(invalid, "invalid_actions", StateEdges());
-    outputs.done = ReadFlags(done, "done", 1);
-    outputs.mover = ReadMover(to_play);
-    outputs.chance = ReadChance(chance);
-    outputs.excess = ReadExcess(forbidden);
-    outputs.spread = ReadSpread(spread);
+  std::size_t Advance(std::size_t part, py::handle reward, py::handle discount,
+                      py::handle prior_logits, py::handle value, const py::tuple& states,
+                      py::handle invalid, py::handle done, py::handle to_play, py::handle chance,
+                      py::handle forbidden, py::handle spread) {
+    part_ = part;
+    const Outputs outputs = ReadOutputs(reward, discount, prior_logits, value, invalid, done,
+                                        to_play, chance, forbidden, spread);
     ReadStates(states);
     bool good = false;
     {
       const py::gil_scoped_release release;
-      good = search_->Advance(outputs, states_);
+      good = search_->Advance(outputs, states_, part);
     }
-    staged_.clear();
-    if (!good) ThrowFault();
-    return search_->lanes();
+    return After(good);
+  }
+
+  void Start(std::size_t part, py::handle reward, py::handle discount, py::handle prior_logits,
+             py::handle value, const py::tuple& states, py::handle invalid, py::handle done,
+             py::handle to_play, py::handle chance, py::handle forbidden, py::handle spread) {
+    part_ = part;
+    const Outputs outputs = ReadOutputs(reward, discount, prior_logits, value, invalid, done,
+                                        to_play, chance, forbidden, spread);
+    ReadStates(states);
+    read_ = py::make_tuple(reward, discount, prior_logits, value, states, invalid, done, to_play,
+                           chance, forbidden, spread);
+    const py::gil_scoped_release release;
+    search_->Start(outputs, states_, part);
+  }
+
+  std::size_t Finish() {
+    bool good = false;
+    {
+      const py::gil_scoped_release release;
+      good = search_->Finish();
+    }
+    read_ = py::tuple();
+    return After(good);
   }
 
   void Inherit(const BoundSearch& from, const Subtrees& subtrees) {
@@ -171,12 +191,15 @@ class BoundSearch {
                                      self);
   }
 
-  // Where each lane's parent state is, and where its new state goes, in arenas [N * B, ...].
-  void Leaves(py::handle parent, py::handle slot) const {
+  // Each lane's action, where its parent's state is, and where its new state goes, in arenas
+  // [N * B, ...].
+  void Leaves(std::size_t part, py::handle action, py::handle parent, py::handle slot) const {
     const std::size_t batch = search_->shape().batch;
+    auto* const taken = reinterpret_cast<std::int64_t*>(ReadTensor(action, "action").data);
     auto* const from = reinterpret_cast<std::int64_t*>(ReadTensor(parent, "parent").data);
     auto* const to = reinterpret_cast<std::int64_t*>(ReadTensor(slot, "slot").data);
-    search_->ForEachLane([&](std::size_t lane, std::size_t row, const search::Leaf& leaf) {
+    search_->ForEachLane(part, [&](std::size_t lane, std::size_t row, const search::Leaf& leaf) {
+      taken[lane] = leaf.action;
       from[lane] = static_cast<std::int64_t>(static_cast<std::size_t>(leaf.parent) * batch + row);
       to[lane] = static_cast<std::int64_t>(static_cast<std::size_t>(leaf.slot) * batch + row);
     });
@@ -185,7 +208,7 @@ class BoundSearch {
   // The row of each lane that is out.
   py::array_t<std::int64_t> LaneRows() const {
     py::array_t<std::int64_t> rows(static_cast<py::ssize_t>(search_->lanes()));
-    search_->ForEachLane([&](std::size_t lane, std::size_t row, const search::Leaf&) {
+    search_->ForEachLane(0, [&](std::size_t lane, std::size_t row, const search::Leaf&) {
       rows.mutable_data()[lane] = static_cast<std::int64_t>(row);
     });
     return rows;
@@ -203,6 +226,12 @@ class BoundSearch {
     const TensorView to = ReadTensor(action, "action"), share = ReadTensor(weights, "weights");
     const py::gil_scoped_release release;
     search_->Decide(reinterpret_cast<std::int64_t*>(to.data), reinterpret_cast<float*>(share.data));
+  }
+
+  std::vector<std::size_t> FirstLanes() const {
+    std::vector<std::size_t> first;
+    for (std::size_t i = 0; i < search_->parts(); ++i) first.push_back(search_->first_lane(i));
+    return first;
   }
 
   // Whether each row has an action left, [B].
@@ -240,6 +269,35 @@ class BoundSearch {
     return dynamic_cast<const search::OpenLoopWalk*>(search_.get());
   }
 
+  Outputs ReadOutputs(py::handle reward, py::handle discount, py::handle prior_logits,
+                      py::handle value, py::handle invalid, py::handle done, py::handle to_play,
+                      py::handle chance, py::handle forbidden, py::handle spread) {
+    if (Lanes() == 0) throw py::value_error("advance: all simulations are done");
+    Outputs outputs;
+    outputs.reward = ReadHead(reward, Head::kReward);
+    outputs.discount = ReadHead(discount, Head::kDiscount);
+    outputs.prior_logits = ReadHead(prior_logits, Head::kPriorLogits);
+    outputs.value = ReadHead(value, Head::kValue);
+    outputs.invalid = ReadFlags(invalid, "invalid_actions", StateEdges());
+    outputs.done = ReadFlags(done, "done", 1);
+    outputs.mover = ReadMover(to_play);
+    outputs.chance = ReadChance(chance);
+    outputs.excess = ReadExcess(forbidden);
+    outputs.spread = ReadSpread(spread);
+    return outputs;
+  }
+
+  std::size_t After(bool good) {
+    staged_.clear();
+    if (!good) ThrowFault();
+    return search_->lanes(part_);
+  }
+
+  // Rows of what a step is about: the roots, or a part's leaves.
+  std::size_t Lanes() const {
+    return source_ == "root" ? search_->shape().batch : search_->lanes(part_);
+  }
+
   // The edges that a model tells of: a root has actions only.
   std::size_t StateEdges() const {
     return source_ == "root" ? search_->shape().actions : search_->tree().columns();
@@ -251,7 +309,7 @@ class BoundSearch {
     const bool many = shape.players > 1 && (head == Head::kReward || head == Head::kValue);
     const std::size_t columns = wide ? StateEdges() : many ? shape.players : 1;
     const TensorView view = ReadTensor(tensor, HeadName(head));
-    const std::size_t lanes = search_->lanes();
+    const std::size_t lanes = Lanes();
     const bool table = wide || many;
     const bool shaped = view.dims == (table ? 2 : 1) &&
                         view.shape[0] == static_cast<std::int64_t>(lanes) &&
@@ -284,7 +342,7 @@ class BoundSearch {
   const std::uint8_t* ReadChance(py::handle tensor) {
     const std::uint8_t* const chance = ReadFlags(tensor, "chance", 1);
     if (chance == nullptr || search_->shape().outcomes > 0) return chance;
-    for (std::size_t lane = 0; lane < search_->lanes(); ++lane) {
+    for (std::size_t lane = 0; lane < Lanes(); ++lane) {
       if (chance[lane] == 0) continue;
       throw py::value_error(source_ + ": chance: row " + std::to_string(lane) +
                             " awaits an outcome, and the search has room for none; say how many "
@@ -299,7 +357,7 @@ class BoundSearch {
     const auto* const mover =
         reinterpret_cast<const std::int64_t*>(ReadExtra(tensor, "to_play", 1, 8, "int64"));
     const auto players = static_cast<std::int64_t>(search_->shape().players);
-    for (std::size_t lane = 0; lane < search_->lanes(); ++lane) {
+    for (std::size_t lane = 0; lane < Lanes(); ++lane) {
       const std::int64_t most = players > 1 ? players - 1 : 255;
       if (mover[lane] < 0 || mover[lane] > most) {
         throw py::value_error(source_ + ": to_play: expected players 0 to " + std::to_string(most) +
@@ -318,9 +376,9 @@ class BoundSearch {
       return reinterpret_cast<const float*>(ReadExtra(tensor, "forbidden", 1, 4, "float32"));
     }
     const std::uint8_t* const flags = ReadFlags(tensor, "forbidden", 1);
-    auto& copy = staged_.emplace_back(search_->lanes() * sizeof(float));
+    auto& copy = staged_.emplace_back(Lanes() * sizeof(float));
     auto* const excess = reinterpret_cast<float*>(copy.data());
-    std::copy_n(flags, search_->lanes(), excess);
+    std::copy_n(flags, Lanes(), excess);
     return excess;
   }
 
@@ -341,7 +399,7 @@ class BoundSearch {
   const std::byte* ReadExtra(py::handle tensor, const char* name, std::size_t columns,
                              std::size_t item, const char* type) {
     const TensorView view = ReadTensor(tensor, name);
-    const auto lanes = static_cast<std::int64_t>(search_->lanes());
+    const auto lanes = static_cast<std::int64_t>(Lanes());
     const bool shaped = view.dims == (columns > 1 ? 2 : 1) && view.shape[0] == lanes &&
                         (columns == 1 || view.shape[1] == static_cast<std::int64_t>(columns));
     const bool table_of_one =
@@ -371,7 +429,7 @@ class BoundSearch {
     const TensorView view = ReadTensor(tensor, "embedding");
     const TensorView& want = batches_[kind];
     TensorView like = want;
-    like.shape[0] = static_cast<std::int64_t>(search_->lanes());
+    like.shape[0] = static_cast<std::int64_t>(Lanes());
     if (!view.SameKind(like) || !view.host) [[unlikely]] {
       throw py::value_error(source_ + ": embedding: expected tensor " + std::to_string(kind) +
                             " like the root's, " + Describe(keep_[py::int_(1)][py::int_(kind)]) +
@@ -380,7 +438,8 @@ class BoundSearch {
     const auto row_bytes = static_cast<std::ptrdiff_t>(want.item_size) * want.RowElements();
     const std::ptrdiff_t stride = view.stride[0] * static_cast<std::ptrdiff_t>(view.item_size);
     // a model may give back the very states it was given: a row is then read before it is written
-    const bool same = view.data == want.data && stride == row_bytes;
+    const auto first = static_cast<std::ptrdiff_t>(search_->first_lane(part_));
+    const bool same = view.data == want.data + first * row_bytes && stride == row_bytes;
     const bool staged = !view.RowsContiguous() || (!same && IsWritten(view));
     if (row_bytes > 0 && staged) return {Stage(view), row_bytes};
     return {view.data, stride};
@@ -419,7 +478,7 @@ class BoundSearch {
     const auto& fault = search_->fault();
     std::string where = source_ + ": " + HeadName(fault.head) + ": row " +
                         std::to_string(fault.row) + " is not finite (NaN or infinity)";
-    if (source_ != "root") where += " at simulation " + std::to_string(search_->simulation());
+    if (source_ != "root") where += " at simulation " + std::to_string(search_->simulation(part_));
     if (fault.head == Head::kInvalid) {
       where = source_ + ": invalid_actions: row " + std::to_string(fault.row) +
               " allows no action; say so with done, or with a discount of 0 and zero_discount_ends";
@@ -427,7 +486,7 @@ class BoundSearch {
     if (fault.head == Head::kScore) {
       where = "selection: row " + std::to_string(fault.row) +
               ": the rule gave an allowed action a score that is NaN, or raised, at simulation " +
-              std::to_string(search_->simulation());
+              std::to_string(search_->simulation(part_));
     }
     if (fault.head == Head::kSpread) where += ", or is below 0";
     if (fault.head == Head::kPriorLogits) {
@@ -438,7 +497,9 @@ class BoundSearch {
 
   std::unique_ptr<Search> search_;
   py::tuple keep_;  // the action and the batches, whose memory every step writes
+  py::tuple read_;  // what a step that was started reads
   std::string source_ = "root";
+  std::size_t part_ = 0;  // whose step it is, or was last
   std::vector<TensorView> batches_;
   std::vector<Span> written_;
   std::vector<search::States> states_;
@@ -741,7 +802,7 @@ void BindSearch(py::module_& m) {
                        std::int32_t wave, std::size_t players, bool signs, bool zero_discount_ends,
                        bool early_stop, const std::vector<std::int32_t>& budgets,
                        std::size_t outcomes, float disagreement_bonus, float disagreement_penalty,
-                       const Subtrees* subtrees) {
+                       const Subtrees* subtrees, bool halves) {
              const std::int32_t deepest = simulations + (subtrees ? subtrees->height : 0);
              Shape shape{batch, actions, simulations, std::min(max_depth, deepest)};
              if (subtrees != nullptr) shape.inherited = subtrees->most;
@@ -754,6 +815,7 @@ void BindSearch(py::module_& m) {
              shape.outcomes = outcomes;
              shape.disagreement_bonus = disagreement_bonus;
              shape.disagreement_penalty = disagreement_penalty;
+             shape.halves = halves;
              if (num_threads == 0) num_threads = HardwareThreads();
              const std::vector<RowKey> keys = Keys(seed, batch);
              return std::make_unique<BoundSearch>(std::visit(
@@ -767,14 +829,23 @@ void BindSearch(py::module_& m) {
            arg("signs") = false, arg("zero_discount_ends") = false, arg("early_stop") = false,
            arg("budgets") = std::vector<std::int32_t>(), arg("outcomes") = 0,
            arg("disagreement_bonus") = 0.0f, arg("disagreement_penalty") = 0.0f,
-           arg("subtrees") = py::none())
+           arg("subtrees") = py::none(), arg("halves") = false)
       .def("begin", &BoundSearch::Begin, arg("prior_logits"), arg("value"), arg("invalid"),
            arg("states"), arg("action"), arg("batches"), arg("to_play") = py::none(),
            "Take the roots and choose the first leaves.")
-      .def("advance", &BoundSearch::Advance, arg("reward"), arg("discount"), arg("prior_logits"),
-           arg("value"), arg("states"), arg("invalid") = py::none(), arg("done") = py::none(),
-           arg("to_play") = py::none(), arg("chance") = py::none(), arg("forbidden") = py::none(),
-           arg("spread") = py::none(), "Back up the evaluated leaves and choose the next.")
+      .def("advance", &BoundSearch::Advance, arg("part"), arg("reward"), arg("discount"),
+           arg("prior_logits"), arg("value"), arg("states"), arg("invalid") = py::none(),
+           arg("done") = py::none(), arg("to_play") = py::none(), arg("chance") = py::none(),
+           arg("forbidden") = py::none(), arg("spread") = py::none(),
+           "Back up the evaluated leaves and choose the next.")
+      .def("start", &BoundSearch::Start, arg("part"), arg("reward"), arg("discount"),
+           arg("prior_logits"), arg("value"), arg("states"), arg("invalid") = py::none(),
+           arg("done") = py::none(), arg("to_play") = py::none(), arg("chance") = py::none(),
+           arg("forbidden") = py::none(), arg("spread") = py::none(),
+           "Let other threads advance a part.")
+      .def("finish", &BoundSearch::Finish, "Wait until they have.")
+      .def_property_readonly("first_lanes", &BoundSearch::FirstLanes,
+                             "Where each part's lanes begin in what the model reads.")
       .def("feasible", &BoundSearch::Feasible, "Whether each row has an action left.")
       .def("closings", &BoundSearch::Closings, arg("row"),
            "The edges of a row that were closed, in order of time.")
@@ -794,8 +865,8 @@ void BindSearch(py::module_& m) {
            "Write what the next step of each lane of an open-loop search begins with.")
       .def("act", &BoundSearch::Act, arg("action"), arg("weights"),
            "Write the action and the policy target.")
-      .def("leaves", &BoundSearch::Leaves, arg("parent"), arg("slot"),
-           "Write where parent states are and where new ones go.")
+      .def("leaves", &BoundSearch::Leaves, arg("part"), arg("action"), arg("parent"), arg("slot"),
+           "Write actions, where parent states are and where new ones go.")
       .def("arena", &BoundSearch::Arena, arg("kind"), "The states of one kind by node slot.")
       .def(
           "field",

@@ -28,9 +28,33 @@ ThreadPool& SharedPool(int num_threads) {
   return *pool;
 }
 
+// Pools that no search has. One that hands its steps out keeps a pool to itself, since the model it
+// waits for may search as well.
+struct IdlePools {
+  std::mutex mutex;
+  std::multimap<int, std::unique_ptr<ThreadPool>> pools;  // by their number of threads
+};
+
+IdlePools& Idle() {
+  static auto* idle = new IdlePools;
+  return *idle;
+}
+
+ThreadPool* Borrow(int num_threads) {
+  const std::lock_guard lock(Idle().mutex);
+  const auto found = Idle().pools.find(num_threads);
+  if (found == Idle().pools.end()) return new ThreadPool(num_threads);
+  return Idle().pools.extract(found).mapped().release();
+}
+
 bool Finite(float x) { return x - x == 0.0f; }
 
 }  // namespace
+
+void Search::GiveBack::operator()(ThreadPool* pool) const {
+  const std::lock_guard lock(Idle().mutex);
+  Idle().pools.emplace(pool->num_threads(), pool);
+}
 
 Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads)
     : shape_(shape),
@@ -39,8 +63,7 @@ Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads
       keys_(keys.begin(), keys.end()),
       num_threads_(num_threads),
       plain_(shape.wave == 1 && !shape.early_stop && shape.budgets.empty()),
-      lanes_(shape.batch),
-      active_(shape.batch),
+      parts_(shape.halves && shape.batch > 1 ? 2 : 1),
       first_lane_(shape.batch),
       out_(shape.batch, 1),
       spent_(shape.batch, 0),
@@ -50,10 +73,17 @@ Search::Search(const Shape& shape, std::span<const RowKey> keys, int num_threads
       depths_(shape.batch),
       bounds_(shape.batch),
       first_fault_(kNoFault) {
-  for (std::size_t row = 0; row < shape.batch; ++row) {
-    active_[row] = static_cast<std::int32_t>(row);
-    first_lane_[row] = row;
+  std::size_t row = 0;
+  for (std::size_t i = 1; Part& part : parts_) {
+    const std::size_t first = row, end = (shape.batch * i++ + parts_.size() - 1) / parts_.size();
+    part.first = first * wave();
+    part.lanes = end - first;
+    for (; row < end; ++row) {
+      part.active.push_back(static_cast<std::int32_t>(row));
+      first_lane_[row] = row - first;
+    }
   }
+  if (parts_.size() > 1) own_pool_.reset(Borrow(num_threads));
   if (shape.players > 1) players_.resize(shape.batch * tree_.capacity() * 2 * shape.players);
   if (shape.disagreement_bonus != 0.0f)
     doubts_.resize(shape.batch * tree_.capacity(), {0.0f, 0.0f});
@@ -93,11 +123,12 @@ bool Search::Begin(const Outputs& root, std::span<const States> states, std::int
     const auto graft = [this](std::size_t begin, std::size_t end) {
       for (std::size_t row = begin; row < end; ++row) GraftRow(row);
     };
-    SharedPool(num_threads_).ParallelFor(shape_.batch, 1, graft);
+    Pool().ParallelFor(shape_.batch, 1, graft);
     from_ = nullptr;
   }
   PrepareSelection();
-  return Run(nullptr, states);
+  for (Part& part : parts_) Run(part, Opening(part, nullptr, states));
+  return Good();
 }
 
 void Search::Inherit(Search& from, Subtrees subtrees) {
@@ -132,12 +163,17 @@ void Search::GraftRow(std::size_t row) {
 }
 
 void Search::Recall() {
-  if (lanes_ == 0) return;
-  ForEachLane([&](std::size_t, std::size_t row, const Leaf& leaf) { depths_[row] -= leaf.depth; });
-  if (shape_.wave > 1) Parallel({nullptr, {}, false, false, true});
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    if (part.lanes == 0) continue;
+    ForEachLane(
+        i, [&](std::size_t, std::size_t row, const Leaf& leaf) { depths_[row] -= leaf.depth; });
+    if (shape_.wave > 1) Parallel({&part, nullptr, {}, false, false, true});
+    part.active.clear();
+    part.lanes = 0;
+  }
   std::ranges::fill(out_, 0u);
-  active_.clear();
-  lanes_ = 0;
+  own_pool_.reset();
 }
 
 std::int32_t Search::most_visits() const {
@@ -148,49 +184,88 @@ std::int32_t Search::most_visits() const {
   return most + shape_.simulations;
 }
 
-bool Search::Advance(const Outputs& outputs, std::span<const States> states) {
+bool Search::Advance(const Outputs& outputs, std::span<const States> states, std::size_t part) {
+  Meet(outputs);
+  Run(parts_[part], Opening(parts_[part], &outputs, states));
+  return Good();
+}
+
+void Search::Start(const Outputs& outputs, std::span<const States> states, std::size_t part) {
+  Meet(outputs);
+  given_ = outputs;
+  Part& mine = parts_[part];
+  // whoever finishes comes to help at any time, and should find something to do: chunks are small
+  constexpr std::size_t kBlock = 8, kParts = 16;  // rows that are walked together; of a usual chunk
+  const std::size_t rows = mine.active.size(), grain = Grain();
+  errand_ = {this, &mine, Opening(mine, &given_, states), !plain_ && grain >= rows};
+  started_ = true;
+  errand_.whole ? Pool().Start(1, 1, errand_)
+                : Pool().Start(rows, (grain / kParts / kBlock + 1) * kBlock, errand_);
+}
+
+bool Search::Finish() {
+  started_ = false;
+  Pool().Finish();
+  if (!errand_.whole) Settle(*errand_.part);
+  return Good();
+}
+
+void Search::Errand::operator()(std::size_t begin, std::size_t end) const {
+  whole ? search->Run(*part, phase) : search->Step(phase, begin, end);
+}
+
+void Search::Meet(const Outputs& outputs) {
   if (outputs.excess != nullptr && closings_.empty()) {
     closings_.resize(shape_.batch);
     plain_ = false;  // rows may be left with nothing to try
   }
-  return Run(&outputs, states);
 }
 
-bool Search::Run(const Outputs* outputs, std::span<const States> states) {
-  if (outputs != nullptr) ++simulation_;
-  if (plain_) {
-    // what is taken and what is given have the same lanes, so a row does both while it is in cache
-    const bool last = simulation_ >= shape_.simulations;
-    Parallel({outputs, states, true, !last});
-    if (last) {
-      lanes_ = 0;
-      std::ranges::fill(out_, 0u);
-    }
-  } else {
-    Parallel({outputs, states, true, false});
-    Layout();
-    if (lanes_ > 0) Parallel({nullptr, {}, false, true});
+void Search::Run(Part& part, const Phase& phase) {
+  Parallel(phase);
+  Settle(part);
+}
+
+// What is taken and what is given have the same lanes in a plain search, so that a row does both
+// while it is in cache.
+Phase Search::Opening(Part& part, const Outputs* outputs, std::span<const States> states) {
+  if (outputs != nullptr) ++part.simulation;
+  return {&part, outputs, states, true, plain_ && part.simulation < shape_.simulations};
+}
+
+void Search::Settle(Part& part) {
+  if (!plain_) {
+    Layout(part);
+    if (part.lanes > 0) Parallel({&part, nullptr, {}, false, true});
+  } else if (part.simulation >= shape_.simulations) {
+    part.lanes = 0;
+    for (const std::int32_t row : part.active) out_[static_cast<std::size_t>(row)] = 0;
   }
+}
+
+bool Search::Good() {
   const std::uint64_t first = first_fault_.load(std::memory_order_relaxed);
   if (first == kNoFault) return true;
   fault_ = {first >> kHeadBits, static_cast<Head>(first & ((1u << kHeadBits) - 1))};
   return false;
 }
 
+ThreadPool& Search::Pool() { return own_pool_ ? *own_pool_ : SharedPool(num_threads_); }
+
 void Search::Parallel(const Phase& phase) {
   const auto body = [&](std::size_t begin, std::size_t end) { Step(phase, begin, end); };
-  const std::size_t grain = Grain();
-  if (num_threads_ == 1 || grain >= active_.size()) {
-    body(0, active_.size());
+  const std::size_t rows = phase.part->active.size(), grain = Grain();
+  if (num_threads_ == 1 || grain >= rows) {
+    body(0, rows);
   } else {
-    SharedPool(num_threads_).ParallelFor(active_.size(), grain, body);
+    Pool().ParallelFor(rows, grain, body);
   }
 }
 
-// Drops the rows that are done and deals out lanes to the others.
-void Search::Layout() {
-  lanes_ = 0;
-  std::erase_if(active_, [&](std::int32_t active) {
+// Drops the rows of a part that are done and deals out lanes to the others.
+void Search::Layout(Part& part) {
+  part.lanes = 0;
+  std::erase_if(part.active, [&](std::int32_t active) {
     const auto row = static_cast<std::size_t>(active);
     const std::int32_t budget = shape_.budgets.empty() ? shape_.simulations : shape_.budgets[row];
     const std::int32_t left = budget - spent_[row];
@@ -200,8 +275,8 @@ void Search::Layout() {
       return true;
     }
     out_[row] = static_cast<std::uint32_t>(std::min(left, shape_.wave));
-    first_lane_[row] = lanes_;
-    lanes_ += out_[row];
+    first_lane_[row] = part.lanes;
+    part.lanes += out_[row];
     return false;
   });
 }

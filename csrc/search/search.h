@@ -3,7 +3,7 @@
 //   Begin      takes the roots, chooses the first leaves of every row
 //   Advance    takes the evaluation of those leaves, backs it up, chooses the next leaves
 //   ...        until none are out, or for as long as there is time
-//   Recall     takes back the leaves that are out when time is up
+//   Recall     takes back the leaves that are out when time is up; the search is done
 //   Act        the action and the policy target of every row
 //
 // A leaf is an edge (parent slot, action) and the slot its node will have. A row has one leaf out
@@ -13,15 +13,20 @@
 // that the caller owns, and gathered into the caller's batch buffers; for those elsewhere the
 // caller reads parent() and slot().
 //
+// Rows may be searched in two halves, each advanced by itself: while the model has the leaves of
+// one, the tree takes and gives those of the other. Start hands that to other threads and returns,
+// Finish waits for it. A row's result is the same as in one batch.
+//
 // Variants are subclasses, one folder each; they share the tree, expansion, backup and the walk.
-// One thread drives one search; rows are spread over a shared thread pool, and nothing depends on
-// the number of its threads. Trees and arenas are the search's, all that is passed in is the
-// caller's.
+// One thread drives one search; rows are spread over a shared thread pool (in halves over one of
+// its own, until Recall), and nothing depends on the number of its threads. Trees and arenas are
+// the search's, all that is passed in is the caller's.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -33,6 +38,10 @@
 #include "search/random.h"
 #include "search/subtree.h"
 #include "search/tree.h"
+
+namespace rollout {
+class ThreadPool;
+}
 
 namespace rollout::search {
 
@@ -50,6 +59,7 @@ struct Shape {
   float disagreement_bonus = 0.0f;         // what selection adds to Q for a unit of doubt
   float disagreement_penalty = 0.0f;       // what a step's reward loses for a unit of its spread
   std::size_t inherited = 1;               // most nodes that a row begins with, its root included
+  bool halves = false;                     // rows are searched in two halves
 };
 
 // A float32 array of the caller's, one row a batch row; the row itself is contiguous.
@@ -118,8 +128,17 @@ struct Fault {
   Head head = Head::kReward;
 };
 
+// Rows whose leaves are out together: all of a search, or a half.
+struct Part {
+  std::vector<std::int32_t> active;  // rows with leaves out, ascending
+  std::size_t first = 0;             // of its lanes in what the model reads
+  std::size_t lanes = 0;             // leaves that are out
+  std::int32_t simulation = 0;       // steps that came back
+};
+
 // What a kernel does for a range of rows: take what came back, then give out the next leaves.
 struct Phase {
+  const Part* part;
   const Outputs* outputs =
       nullptr;  // null at the beginning: there is only the roots' state to take
   std::span<const States> states;
@@ -134,11 +153,17 @@ class Search {
   Search& operator=(const Search&) = delete;
 
   // root: value and prior_logits, and invalid and mover where there are. states: the roots', a kind
-  // each. Every step writes action [B wave] and batches, a kind each: what the model must evaluate
-  // next, lanes() of them. Returns true, or false with fault() set.
+  // each. Every step of a part writes action [B wave] and batches, a kind each: what the model must
+  // evaluate next, lanes() of them from first_lane() on. Returns true, or false with fault() set.
   bool Begin(const Outputs& root, std::span<const States> states, std::int64_t* action,
              std::span<const Batch> batches);
-  bool Advance(const Outputs& outputs, std::span<const States> states);
+  bool Advance(const Outputs& outputs, std::span<const States> states, std::size_t part = 0);
+
+  // Advance in two: Start returns at once, and what it was given is read until Finish has returned.
+  // Nothing else is called in between. Who destroys a search finishes it first.
+  void Start(const Outputs& outputs, std::span<const States> states, std::size_t part);
+  bool Finish();
+  bool started() const { return started_; }
 
   // Lets rows begin from subtrees of an earlier search, whose states are of the same kinds; called
   // before Begin, which reads `from` for the last time.
@@ -153,13 +178,14 @@ class Search {
   const Shape& shape() const { return shape_; }
   const Tree& tree() const { return tree_; }
   const Fault& fault() const { return fault_; }
-  std::int32_t simulation() const { return simulation_; }
-  bool done() const { return lanes_ == 0; }
-  std::size_t lanes() const { return lanes_; }
-  // Calls visit(lane, row, leaf) for every leaf that is out.
+  std::int32_t simulation(std::size_t part = 0) const { return parts_[part].simulation; }
+  std::size_t parts() const { return parts_.size(); }
+  std::size_t lanes(std::size_t part = 0) const { return parts_[part].lanes; }
+  std::size_t first_lane(std::size_t part) const { return parts_[part].first; }
+  // Calls visit(lane, row, leaf) for every leaf of a part that is out.
   template <class Visit>
-  void ForEachLane(Visit&& visit) const {
-    for (const std::int32_t active : active_) {
+  void ForEachLane(std::size_t part, Visit&& visit) const {
+    for (const std::int32_t active : parts_[part].active) {
       const auto row = static_cast<std::size_t>(active);
       for (std::size_t i = 0; i < out_[row]; ++i) {
         visit(first_lane_[row] + i, row, leaves_[row * wave() + i]);
@@ -237,20 +263,40 @@ class Search {
   friend struct Walk;
   friend class OpenLoopWalk;
 
-  bool Run(const Outputs* outputs, std::span<const States> states);
+  // A step that was handed to other threads.
+  struct Errand {
+    void operator()(std::size_t begin, std::size_t end) const;
+
+    Search* search = nullptr;
+    Part* part = nullptr;
+    Phase phase{};
+    bool whole = false;  // one thread does all of it
+  };
+  struct GiveBack {
+    void operator()(ThreadPool* pool) const;
+  };
+
+  void Meet(const Outputs& outputs);
+  void Run(Part& part, const Phase& phase);
+  Phase Opening(Part& part, const Outputs* outputs, std::span<const States> states);
+  void Settle(Part& part);
+  bool Good();
+  ThreadPool& Pool();
   void Parallel(const Phase& phase);
   TreeRow View(std::size_t row);
   void GraftRow(std::size_t row);
-  void Layout();
+  void Layout(Part& part);
   void AllocateArenas();
   std::size_t Grain() const;
 
   int num_threads_;
-  bool plain_;                           // one leaf a row, all rows to the end
-  std::int32_t simulation_ = 0;          // steps that came back
-  std::size_t lanes_;                    // leaves that are out
-  std::vector<std::int32_t> active_;     // rows with leaves out, ascending
-  std::vector<std::size_t> first_lane_;  // [B]
+  std::unique_ptr<ThreadPool, GiveBack> own_pool_;  // or null
+  bool plain_;                                      // one leaf a row, all rows to the end
+  std::vector<Part> parts_;
+  Errand errand_;
+  bool started_ = false;                 // whether it is under way
+  Outputs given_;                        // to the errand
+  std::vector<std::size_t> first_lane_;  // [B] among its part's
   std::vector<std::uint32_t> out_;       // [B] leaves that are out
   std::vector<std::int32_t> spent_;      // [B] simulations that came back
   std::vector<std::int32_t> base_;       // [B] slot of the first simulation's node

@@ -53,9 +53,9 @@ struct Walk {
     const std::size_t width = kWide ? search.tree_.width() : kVectors * kLanes;
     Space space(width);
     for (std::size_t first = begin; first < end; first += kBlock) {
-      const std::span rows(search.active_.data() + first, std::min(kBlock, end - first));
+      const std::span rows(phase.part->active.data() + first, std::min(kBlock, end - first));
       if (phase.take) Take(search, phase, width, rows);
-      if (phase.give) Give(search, rule, width, rows, space);
+      if (phase.give) Give(search, rule, *phase.part, width, rows, space);
       if (phase.recall) Recall(search, width, rows);
     }
   }
@@ -94,18 +94,18 @@ struct Walk {
     }
   }
 
-  ROLLOUT_INLINE static void Give(Search& search, const Rule& rule, std::size_t width,
-                                  RowNumbers rows, Space& space) {
+  ROLLOUT_INLINE static void Give(Search& search, const Rule& rule, const Part& part,
+                                  std::size_t width, RowNumbers rows, Space& space) {
     const std::size_t wave = search.wave();
     for (std::size_t i = 0; i < wave; ++i) {
-      Descend(search, rule, width, rows, i, space);
+      Descend(search, rule, part, width, rows, i, space);
       if (wave == 1) break;
       for (const std::int32_t row : rows) {
         if (i < search.out_[row]) Mark(search, width, row, i, 1);
       }
     }
     for (const std::int32_t row : rows) {
-      for (std::size_t i = 0; i < search.out_[row]; ++i) Gather(search, row, i);
+      for (std::size_t i = 0; i < search.out_[row]; ++i) Gather(search, part, row, i);
     }
   }
 
@@ -303,8 +303,9 @@ struct Walk {
 
   // A level of one descent is a chain of dependent operations, so the processor is kept busy by
   // taking a level of each row of the block in turn.
-  ROLLOUT_INLINE static void Descend(Search& search, const Rule& rule, std::size_t width,
-                                     RowNumbers rows, std::size_t lane, Space& space) {
+  ROLLOUT_INLINE static void Descend(Search& search, const Rule& rule, const Part& part,
+                                     std::size_t width, RowNumbers rows, std::size_t lane,
+                                     Space& space) {
     Cursor cursors[kBlock];
     std::size_t open = 0;
     for (const std::int32_t number : rows) {
@@ -334,7 +335,8 @@ struct Walk {
           cursors[still_open++] = cursor;
         } else {
           const std::int32_t fresh = search.base_[cursor.at.row] + cursor.at.simulation;
-          Leave(search, cursor, choices[i].action, child == kNone ? fresh : child, lane, width);
+          Leave(search, part, cursor, choices[i].action, child == kNone ? fresh : child, lane,
+                width);
         }
       }
       open = still_open;
@@ -368,8 +370,9 @@ struct Walk {
   }
 
   // Hands the edge (cursor's node, action) out as the row's leaf; its node goes to `slot`.
-  ROLLOUT_INLINE static void Leave(Search& search, const Cursor& cursor, std::int32_t action,
-                                   std::int32_t slot, std::size_t i, std::size_t width) {
+  ROLLOUT_INLINE static void Leave(Search& search, const Part& part, const Cursor& cursor,
+                                   std::int32_t action, std::int32_t slot, std::size_t i,
+                                   std::size_t width) {
     const std::size_t row = cursor.at.row;
     Leaf* const leaves = search.leaves_.data() + row * search.wave();
     // an edge that is out already in this wave is evaluated again
@@ -383,7 +386,7 @@ struct Walk {
       __builtin_prefetch(node + at, 1);
     leaves[i] = {cursor.slot, slot, action, cursor.at.depth};
     search.depths_[row] += cursor.at.depth;
-    search.action_[search.first_lane_[row] + i] = action;
+    search.action_[part.first + search.first_lane_[row] + i] = action;
   }
 
   ROLLOUT_INLINE static void KeepLane(Search& search, std::span<const States> states,
@@ -403,10 +406,11 @@ struct Walk {
   }
 
   // Fetches the states that the model is to step from.
-  ROLLOUT_INLINE static void Gather(Search& search, std::size_t row, std::size_t i) {
+  ROLLOUT_INLINE static void Gather(Search& search, const Part& part, std::size_t row,
+                                    std::size_t i) {
     const std::int32_t parent = search.leaves_[row * search.wave() + i].parent;
     const std::size_t at = static_cast<std::size_t>(parent) * search.shape_.batch + row;
-    const std::size_t lane = search.first_lane_[row] + i;
+    const std::size_t lane = part.first + search.first_lane_[row] + i;
     for (std::size_t kind = 0; kind < search.batches_.size(); ++kind) {
       const Batch& batch = search.batches_[kind];
       std::memcpy(batch.at + lane * batch.bytes, search.arenas_[kind] + at * batch.bytes,

@@ -59,6 +59,7 @@ class AlphaZero:
         gumbel_scale: float = 1.0,
         wave: int = 1,
         early_stop: bool = False,
+        overlap: bool = False,
         num_threads: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -88,6 +89,7 @@ class AlphaZero:
             "max_depth": max_depth,
             "wave": wave,
             "early_stop": early_stop,
+            "overlap": overlap,
             "num_threads": num_threads,
         }
 

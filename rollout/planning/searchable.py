@@ -174,7 +174,7 @@ class Searchable:
         if self.carries_goal:
             raise CannotCompileError(
                 "compile: expected one goal for all rows where a call may be about some of them "
-                "(wave, early_stop, a budget for each row), got one for each"
+                "(wave, early_stop, overlap, a budget for each row), got one for each"
             )
         weights = () if self.weights is None else (self.weights,)
         self.step = compiled.bind(state, *weights, extras_have_rows=self.per_row)

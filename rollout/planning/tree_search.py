@@ -63,7 +63,7 @@ class TreeSearch:
         had and tells in `not_compiled` why it could not; the first plan then takes seconds, unless
         the code is on disk from before. Continuations are read with the discount as it is now.
         `forbid` and disagreement read each step's events and spread, so they go without.
-    wave, early_stop, zero_discount_ends: see `rollout.search.Limits`.
+    wave, early_stop, zero_discount_ends, overlap: see `rollout.search.Limits`.
     candidates: of a node, where actions are not Discrete. sampler: draws them in place of the usual
         one, of any actions; see `rollout.search.GaussianSampler` and the others.
     top_k: of Discrete actions, how many of the likeliest a node keeps; None for all.
@@ -88,6 +88,7 @@ class TreeSearch:
         wave: int = 1,
         early_stop: bool = False,
         zero_discount_ends: bool = False,
+        overlap: bool = False,
         qtransform: QTransformLike | None = None,
         max_num_considered_actions: int = 16,
         gumbel_scale: float = 1.0,
@@ -160,6 +161,7 @@ class TreeSearch:
             "wave": wave,
             "early_stop": early_stop,
             "zero_discount_ends": zero_discount_ends,
+            "overlap": overlap,
             "disagreement_bonus": disagreement_bonus,
             "disagreement_penalty": disagreement_penalty,
         }
@@ -245,6 +247,7 @@ class TreeSearch:
             doubts=self._doubts,
             ragged=settings["wave"] > 1
             or settings["early_stop"]
+            or settings["overlap"]
             or not isinstance(num_simulations, int),
         )
         if self._compiled is not None:

@@ -8,6 +8,7 @@ Source: Silver et al. 2018.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, Unpack
 
@@ -138,7 +139,8 @@ def search_worlds(
     root, illegal = _root(env, snapshot, evaluate_fn, actions)
     invalid = _combine(illegal, invalid_actions, len(snapshot), actions)
     lanes = len(snapshot) * max(1, shared.get("wave", 1))
-    model = _Worlds(env, evaluate_fn, lanes, discount, root)
+    calls = 2 if shared.get("overlap") else 1
+    model = _Worlds(env, evaluate_fn, lanes, discount, root, calls)
     try:
         output = policy(
             root,
@@ -224,24 +226,46 @@ def _evaluate(evaluate_fn: EvaluateFn, obs: Any, rows: int, actions: int) -> tup
 
 
 class _Worlds:
-    """An environment's rules and a network as a search's model."""
+    """An environment's rules and a network as a search's model.
+
+    calls: how many must pass before what one returned may be written over.
+    """
 
     def __init__(
-        self, env: VectorEnv, evaluate_fn: EvaluateFn, lanes: int, discount: float, root: Root
+        self,
+        env: VectorEnv,
+        evaluate_fn: EvaluateFn,
+        lanes: int,
+        discount: float,
+        root: Root,
+        calls: int,
     ) -> None:
         self.evaluate_fn, self.actions = evaluate_fn, root.prior_logits.shape[1]
         players = root.value.shape[1] if root.value.dim() == 2 else 1
-        self.leaves = _native.Leaves(env._open(), lanes, discount, players)
-        self.all = pytree.tree_map_only(np.ndarray, torch.from_numpy, self.leaves.arrays())
-        self.lanes, self.now = lanes, self.all
+        self.leaves = deque(_Leaves(env, lanes, discount, players) for _ in range(calls))
 
     def recurrent_fn(self, action: Tensor, worlds: Tensor) -> tuple[RecurrentOutput, Tensor]:
         """Step the worlds where they lie, and ask the network about what they have become."""
-        self.leaves.step(action, worlds)
+        self.leaves.rotate()
+        lanes = action.shape[0]
+        obs, reward, discount, done, invalid, to_play = self.leaves[0].step(action, worlds)
+        logits, value = _evaluate(self.evaluate_fn, obs, lanes, self.actions)
+        return RecurrentOutput(reward, discount, logits, value, invalid, done, to_play), worlds
+
+
+class _Leaves:
+    """Arrays that worlds are stepped into."""
+
+    def __init__(self, env: VectorEnv, lanes: int, discount: float, players: int) -> None:
+        self.native = _native.Leaves(env._open(), lanes, discount, players)
+        self.all = pytree.tree_map_only(np.ndarray, torch.from_numpy, self.native.arrays())
+        self.lanes, self.now = lanes, self.all
+
+    def step(self, action: Tensor, worlds: Tensor) -> Any:
+        """Step L worlds where they lie; return the first L rows of the arrays."""
+        self.native.step(action, worlds)
         lanes = action.shape[0]
         if lanes != self.lanes:
             self.lanes = lanes
             self.now = pytree.tree_map_only(Tensor, lambda array: array[:lanes], self.all)
-        obs, reward, discount, done, invalid, to_play = self.now
-        logits, value = _evaluate(self.evaluate_fn, obs, lanes, self.actions)
-        return RecurrentOutput(reward, discount, logits, value, invalid, done, to_play), worlds
+        return self.now

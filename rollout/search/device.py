@@ -10,6 +10,8 @@ stay with the recurrent_fn: a search takes a set of them, and gives it back when
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -30,62 +32,120 @@ def bucket(rows: int, most: int) -> int:
     return min(1 << (rows - 1).bit_length(), most)
 
 
-class Workspace:
-    """The buffers of one search on a device, and the graphs recorded on them.
+class Desk:
+    """What goes down and comes up for leaves that are out together, and the graphs recorded on it.
 
-    down [3, lanes]: the action, where the parent's state is, where the new state goes. up [lanes,
-    width]: reward, value, discount, prior_logits. Both in host memory, page-locked for CUDA.
-    arenas: a leaf of the states each, [N * B + 1, ...]; padding rows write to the last.
+    first, most: where their lanes begin in the search's buffers, and how many there may be. down
+    [3, most]: the action, where the parent's state is, where the new state goes. up [most, width]:
+    reward, value, discount, prior_logits. Both in host memory, page-locked for CUDA.
     """
 
-    def __init__(self, latents: Latents, nodes: int, width: int, device: torch.device) -> None:
-        pin, lanes = device.type == "cuda", latents.lanes
+    def __init__(self, first: int, most: int, width: int, device: torch.device) -> None:
+        pin = device.type == "cuda"
+        self.first, self.most = first, most
+        self.down = torch.zeros(3, most, dtype=torch.int64, pin_memory=pin)
+        self.up = torch.empty(most, width, pin_memory=pin)
+        self.down_device = torch.zeros(3, most, dtype=torch.int64, device=device)
+        self.up_device = torch.empty(most, width, device=device)
+        # of what was launched last
+        self.done = torch.cuda.Event() if pin else None  # type: ignore[no-untyped-call]
+        self.lanes = 0
+        self.extras: Extras = ()
+        self.graphs: dict[int, tuple[torch.cuda.CUDAGraph, Extras]] = {}
+
+
+class Workspace:
+    """The buffers of one search on a device.
+
+    desks: one for each part of the search. arenas: a leaf of the states each, [N * B + 1, ...];
+    padding rows write to the last.
+    """
+
+    def __init__(
+        self,
+        latents: Latents,
+        nodes: int,
+        first_lanes: Sequence[int],
+        width: int,
+        device: torch.device,
+    ) -> None:
         self.device, self.nodes, self.scratch = device, nodes, nodes * latents.batch
-        self.down = torch.zeros(3, lanes, dtype=torch.int64, pin_memory=pin)
-        self.up = torch.empty(lanes, width, pin_memory=pin)
-        self.down_device = torch.zeros(3, lanes, dtype=torch.int64, device=device)
-        self.up_device = torch.empty(lanes, width, device=device)
+        self.desks = [
+            Desk(first, end - first, width, device)
+            for first, end in pairwise([*first_lanes, latents.lanes])
+        ]
         self.buffers = latents.buffers
         self.arenas = tuple(
             torch.empty((self.scratch + 1, *root.shape[1:]), dtype=root.dtype, device=device)
             for root in latents.roots
         )
-        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Extras]] = {}
 
-    def pad(self, lanes: int, rows: int) -> None:
-        """Let rows past `lanes` step from some state, to where nothing is read."""
-        if lanes == rows:
-            return
-        self.down[:2, lanes:rows] = 0
-        self.down[2, lanes:rows] = self.scratch
+    def launch(
+        self, part: int, recurrent_fn: RecurrentFn, latents: Latents, players: int, lanes: int
+    ) -> None:
+        """Have the device evaluate the leaves that a desk's `down` tells of; do not wait for it."""
+        desk = self.desks[part]
+        captured = recurrent_fn if isinstance(recurrent_fn, CapturedRecurrent) else None
+        rows = lanes
+        if captured is not None:
+            # rows past the lanes step from some state, to where nothing is read
+            rows = bucket(lanes, desk.most)
+            desk.down[:2, lanes:rows] = 0
+            desk.down[2, lanes:rows] = self.scratch
+        desk.down_device.copy_(desk.down, non_blocking=True)
+        if captured is None:
+            extras = self.run(desk, recurrent_fn, latents, players, rows)
+        else:
+            extras = captured.run(self, desk, latents, players, rows)
+        desk.up[:lanes].copy_(desk.up_device[:lanes], non_blocking=True)
+        desk.extras = tuple(
+            extra if extra is None else extra[:lanes].to("cpu", non_blocking=True)
+            for extra in extras
+        )
+        desk.lanes = lanes
+        if desk.done is not None:
+            desk.done.record(torch.cuda.current_stream(self.device))
 
-    def run(self, recurrent_fn: RecurrentFn, latents: Latents, players: int, rows: int) -> Extras:
+    def wait(self, part: int, players: int) -> tuple[Any, Extras]:
+        """Return the four heads, and what the model may say beside them, of what was launched."""
+        desk = self.desks[part]
+        if desk.done is not None:
+            desk.done.synchronize()
+        up = desk.up[: desk.lanes]
+        rewards, values = up[:, :players], up[:, players : 2 * players]
+        if players == 1:
+            rewards, values = rewards[:, 0], values[:, 0]
+        return (rewards, up[:, 2 * players], up[:, 2 * players + 1 :], values), desk.extras
+
+    def run(
+        self, desk: Desk, recurrent_fn: RecurrentFn, latents: Latents, players: int, rows: int
+    ) -> Extras:
         """Do the work of `rows` rows; return what the model may say beside the four heads."""
-        action, parent, slot = self.down_device[:, :rows]
+        action, parent, slot = desk.down_device[:, :rows]
         for arena, buffer in zip(self.arenas, self.buffers, strict=True):
-            torch.index_select(arena, 0, parent, out=buffer[:rows])
-        heads, extras, embedding = unpack(recurrent_fn(action, latents.build(rows)))
+            torch.index_select(arena, 0, parent, out=buffer[desk.first : desk.first + rows])
+        heads, extras, embedding = unpack(recurrent_fn(action, latents.build(rows, desk.first)))
         reward, discount, prior_logits, value = same_device(heads, self.device)
         columns = [
             reward.view(rows, players), value.view(rows, players), discount[:, None], prior_logits
         ]  # fmt: skip
-        torch.cat(columns, 1, out=self.up_device[:rows])
+        torch.cat(columns, 1, out=desk.up_device[:rows])
         for arena, fresh in zip(self.arenas, latents.leaves(embedding), strict=True):
             arena.index_copy_(0, slot, fresh)
         return extras
 
     def replay(
-        self, recurrent_fn: RecurrentFn, latents: Latents, players: int, rows: int
+        self, desk: Desk, recurrent_fn: RecurrentFn, latents: Latents, players: int, rows: int
     ) -> Extras:
         """Do the same by a graph, recorded now if it was not yet. Raises RuntimeError."""
-        if rows not in self._graphs:
-            self._graphs[rows] = self._record(recurrent_fn, latents, players, rows)
-        graph, extras = self._graphs[rows]
+        if rows not in desk.graphs:
+            desk.graphs[rows] = self._record(desk, recurrent_fn, latents, players, rows)
+        graph, extras = desk.graphs[rows]
         graph.replay()
         return extras
 
     def _record(
-        self, recurrent_fn: RecurrentFn, latents: Latents, players: int, rows: int
+        self, desk: Desk, recurrent_fn: RecurrentFn, latents: Latents, players: int, rows: int
     ) -> tuple[torch.cuda.CUDAGraph, Extras]:
         # the work reads states that it does not write, so that it can be done over and over
         current = torch.cuda.current_stream(self.device)
@@ -93,11 +153,11 @@ class Workspace:
         aside.wait_stream(current)
         with torch.cuda.stream(aside):
             for _ in range(_WARM_UPS):
-                self.run(recurrent_fn, latents, players, rows)
+                self.run(desk, recurrent_fn, latents, players, rows)
         current.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            extras = self.run(recurrent_fn, latents, players, rows)
+            extras = self.run(desk, recurrent_fn, latents, players, rows)
         return graph, extras
 
 
@@ -123,25 +183,28 @@ class CapturedRecurrent:
         if device.type != "cuda":
             self.not_captured = f"capture: expected states on a CUDA device, got {device}"
 
-    def workspace(self, latents: Latents, width: int, device: torch.device) -> Workspace:
+    def workspace(
+        self, latents: Latents, first_lanes: Sequence[int], width: int, device: torch.device
+    ) -> Workspace:
         """Return buffers for a search; they come back when nothing needs `latents` any more."""
         nodes = 1 << (latents.nodes - 1).bit_length()
         kinds = tuple((root.dtype, *root.shape[1:]) for root in latents.roots)
-        key = (device, latents.batch, latents.lanes, nodes, width, latents.spec, kinds)
+        lanes = (*first_lanes, latents.lanes)
+        key = (device, latents.batch, lanes, nodes, width, latents.spec, kinds)
         free = self._free.setdefault(key, [])
-        work = free.pop() if free else Workspace(latents, nodes, width, device)
+        work = free.pop() if free else Workspace(latents, nodes, first_lanes, width, device)
         weakref.finalize(latents, free.append, work)
         return work
 
-    def run(self, work: Workspace, latents: Latents, players: int, rows: int) -> Extras:
+    def run(self, work: Workspace, desk: Desk, latents: Latents, players: int, rows: int) -> Extras:
         """Replay a step of `rows` rows, or run it where it cannot be recorded."""
         if not self.not_captured:
             try:
-                return work.replay(self._recurrent_fn, latents, players, rows)
+                return work.replay(desk, self._recurrent_fn, latents, players, rows)
             except RuntimeError as error:
                 self._failure = f"capture: CUDA could not record the model's step: {error}"
                 self.not_captured = self._failure
-        return work.run(self._recurrent_fn, latents, players, rows)
+        return work.run(desk, self._recurrent_fn, latents, players, rows)
 
 
 def capture_recurrent(recurrent_fn: RecurrentFn) -> CapturedRecurrent:

@@ -1,17 +1,20 @@
 """Run a search: hand its leaves to the model and the model's answers back, once a simulation.
 
 A step hands out L leaves: one a row, or a wave of them; fewer when rows are done before others.
+Rows may be in two halves, whose steps take turns: while the model has the leaves of one, the tree
+takes and gives those of the other.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from time import perf_counter
 
 import torch
 from torch import Tensor
 
 from rollout import _native
-from rollout.search.device import CapturedRecurrent, Workspace, bucket, unpack
+from rollout.search.device import CapturedRecurrent, Workspace, unpack
 from rollout.search.executor import CompiledRecurrent
 from rollout.search.latents import Latents
 from rollout.search.types import RecurrentFn, Root
@@ -81,16 +84,65 @@ def _drive_host(
     )
     if clock is not None and not clock.more():
         return
-    advance, out = search.advance, 0
-    action, state = actions, latents.build()
-    while lanes > 0:
-        if lanes != out:
-            out = lanes
-            action, state = actions[:lanes], latents.build(lanes)
-        heads, extras, embedding = unpack(recurrent_fn(action, state))
-        lanes = advance(*heads, latents.leaves(embedding), *extras)  # type: ignore[call-arg]
+    parts = [
+        _Part(number, actions, latents, first, count)
+        for number, (first, count) in enumerate(zip(search.first_lanes, lanes, strict=True))
+    ]
+    if len(parts) == 2:
+        _take_turns(search, recurrent_fn, latents, clock, *parts)
+        return
+    advance, (rows,) = search.advance, parts
+    while rows.lanes > 0:
+        heads, extras, embedding = unpack(recurrent_fn(rows.action, rows.state))
+        rows.deal(advance(0, *heads, latents.leaves(embedding), *extras))  # type: ignore[call-arg]
         if clock is not None and not clock.more():
             return
+
+
+class _Part:
+    """The leaves that are out of all rows, or of half of them, in host memory."""
+
+    def __init__(
+        self, number: int, actions: Tensor, latents: Latents, first: int, lanes: int
+    ) -> None:
+        self._actions, self._latents, self._first = actions, latents, first
+        self.number, self.lanes = number, -1
+        self.deal(lanes)
+
+    def deal(self, lanes: int) -> None:
+        """Note how many leaves there are now."""
+        if lanes != self.lanes:
+            self.lanes = lanes
+            self.action = self._actions[self._first : self._first + lanes]
+            self.state = self._latents.build(lanes, self._first)
+
+
+def _take_turns(
+    search: _native.Search,
+    recurrent_fn: RecurrentFn,
+    latents: Latents,
+    clock: Clock | None,
+    half: _Part,
+    other: _Part,
+) -> None:
+    """Call the model on one half while threads of the search's advance the other."""
+    advanced: _Part | None = None
+    while half.lanes > 0:
+        heads, extras, embedding = unpack(recurrent_fn(half.action, half.state))
+        leaves = latents.leaves(embedding)
+        if advanced is not None:
+            advanced.deal(search.finish())
+        search.start(half.number, *heads, leaves, *extras)  # type: ignore[call-arg]
+        advanced = half
+        if clock is not None and not clock.more():
+            break
+        if other.lanes > 0:
+            half, other = other, half
+        else:  # there is nothing else to do meanwhile
+            half.deal(search.finish())
+            advanced = None
+    if advanced is not None:
+        search.finish()
 
 
 def _drive_device(
@@ -104,42 +156,36 @@ def _drive_device(
 ) -> None:
     """Run with the model and its states on a device: indices go down, heads come up, states stay.
 
-    One copy each way a simulation, both through page-locked memory.
+    One copy each way a step, both through page-locked memory. The device has the next half's step
+    to do before what it did last is waited for.
     """
-    device, most = root.prior_logits.device, latents.lanes
+    device = root.prior_logits.device
     players = root.value.shape[1] if root.value.dim() == 2 else 1
     width = edges + 1 + 2 * players
-    captured = recurrent_fn if isinstance(recurrent_fn, CapturedRecurrent) else None
-    if captured is None:
-        work = Workspace(latents, latents.nodes, width, device)
-    else:
-        work = captured.workspace(latents, width, device)
-    latents.use(work.arenas, work.buffers)
-    down, up = work.down, work.up
     to_play = None if root.to_play is None else root.to_play.cpu()
-    lanes = search.begin(
-        root.prior_logits.cpu(), root.value.cpu(), invalid, (), down[0], (), to_play
+    actions = torch.empty(latents.lanes, dtype=torch.int64)
+    given = search.begin(
+        root.prior_logits.cpu(), root.value.cpu(), invalid, (), actions, (), to_play
     )
+    if isinstance(recurrent_fn, CapturedRecurrent):
+        work = recurrent_fn.workspace(latents, search.first_lanes, width, device)
+    else:
+        work = Workspace(latents, latents.nodes, search.first_lanes, width, device)
+    latents.use(work.arenas, work.buffers)
     if clock is not None and not clock.more():
         return
-    while lanes > 0:
-        search.leaves(down[1], down[2])
-        if captured is None:
-            work.down_device.copy_(down, non_blocking=True)
-            extras = work.run(recurrent_fn, latents, players, lanes)
-        else:
-            rows = bucket(lanes, most)
-            work.pad(lanes, rows)
-            work.down_device.copy_(down, non_blocking=True)
-            extras = captured.run(work, latents, players, rows)
-        up[:lanes].copy_(work.up_device[:lanes], non_blocking=True)
-        extras = tuple(extra if extra is None else extra[:lanes].cpu() for extra in extras)
-        if device.type == "cuda":
-            torch.cuda.current_stream(device).synchronize()
-        rewards, values = up[:lanes, :players], up[:lanes, players : 2 * players]
-        if players == 1:
-            rewards, values = rewards[:, 0], values[:, 0]
-        discounts, logits = up[:lanes, 2 * players], up[:lanes, 2 * players + 1 :]
-        lanes = search.advance(rewards, discounts, logits, values, (), *extras)
+    running: deque[int] = deque()
+    for part, lanes in enumerate(given):
+        search.leaves(part, *work.desks[part].down)
+        work.launch(part, recurrent_fn, latents, players, lanes)
+        running.append(part)
+    while running:
+        part = running.popleft()
+        heads, extras = work.wait(part, players)
+        lanes = search.advance(part, *heads, (), *extras)  # type: ignore[call-arg]
         if clock is not None and not clock.more():
             return
+        if lanes > 0:
+            search.leaves(part, *work.desks[part].down)
+            work.launch(part, recurrent_fn, latents, players, lanes)
+            running.append(part)

@@ -86,7 +86,7 @@ class JointSettings(TypedDict, total=False):
     partners:        players that are not ours: weighed by their own prior_logits.
     invalid_actions: [B, P, A] bool, true where an action is not allowed at the root.
     max_depth:       joint actions from the root to a leaf, at most.
-    qtransform, seed, num_threads, deadline_ms: see `muzero_policy` and its `Limits`.
+    qtransform, seed, num_threads, deadline_ms, overlap: see `muzero_policy` and its `Limits`.
     """
 
     partners: Sequence[int]
@@ -96,6 +96,7 @@ class JointSettings(TypedDict, total=False):
     seed: Seed
     num_threads: int | None
     deadline_ms: float | None
+    overlap: bool
 
 
 def joint_muzero_policy(

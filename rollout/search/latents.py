@@ -97,11 +97,11 @@ class Latents:
         for arena, root in zip(self.arenas, self.roots, strict=True):
             arena[0].copy_(root)
 
-    def build(self, lanes: int | None = None) -> Any:
-        """Return the buffers, or their first `lanes`, as the pytree that the model takes."""
-        if lanes is None or lanes == self.lanes:
+    def build(self, lanes: int, first: int = 0) -> Any:
+        """Return `lanes` rows of the buffers, from `first` on, as the pytree that a model takes."""
+        if lanes == self.lanes:
             return self.join(self.buffers)
-        return self.join([buffer[:lanes] for buffer in self.buffers])
+        return self.join([buffer[first : first + lanes] for buffer in self.buffers])
 
     def leaves(self, embedding: Any) -> tuple[Tensor, ...]:
         """Return the leaves of what the model gave back; it must be built like the root's."""

@@ -123,7 +123,7 @@ def _drive(
     starts = torch.empty(latents.batch, dtype=torch.bool)
     noise = torch.empty(latents.batch, noise_size)
     with torch.inference_mode():
-        lanes = search.begin(root.prior_logits.cpu(), root.value.cpu(), invalid, (), actions, ())
+        (lanes,) = search.begin(root.prior_logits.cpu(), root.value.cpu(), invalid, (), actions, ())
         rows = torch.arange(latents.batch)
         roots = states = latents.roots
         while lanes > 0 and (clock is None or clock.more()):
@@ -154,7 +154,7 @@ def _drive(
             states = _like(latents.leaves(embedding), states)
             heads = [head.cpu() for head in same_device(heads, device)]
             extras = tuple(extra if extra is None else extra.cpu() for extra in extras)
-            lanes = search.advance(*heads, (), *extras)  # type: ignore[call-arg]
+            lanes = search.advance(0, *heads, (), *extras)  # type: ignore[call-arg]
 
 
 def _like(fresh: tuple[Tensor, ...], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -82,6 +82,11 @@ class Limits(TypedDict, total=False):
                         below it that were forbidden stay so; its own may be tried again.
     max_nodes:          most nodes of a row's tree, those of this search included; the least visited
                         of an earlier search are let go first. None for 8 a simulation.
+    overlap:            search the rows in two halves that take turns, so that the tree of one is
+                        worked on while the model has the other. recurrent_fn is called twice as
+                        often, with half the rows; where a row's outputs do not depend on the rows
+                        beside it, results are the same. In host memory what it returned must stay
+                        as it is during its next call, and with num_threads=1 it has no effect.
     """
 
     wave: int
@@ -95,6 +100,7 @@ class Limits(TypedDict, total=False):
     tree: SearchTree | None
     tree_action: Tensor | None
     max_nodes: int | None
+    overlap: bool
 
 
 def muzero_policy(
@@ -281,6 +287,7 @@ def run_search(
     driver: Driver = drive,
     disagreement_bonus: float = 0.0,
     disagreement_penalty: float = 0.0,
+    overlap: bool = False,
 ) -> PolicyOutput:
     """Check the arguments that all policies share, then search; the model is the driver's."""
     start = perf_counter()
@@ -313,6 +320,7 @@ def run_search(
         root, model, invalid, kept = keep(rule, root, model, top_k, invalid, seeds)
         actions = kept.shape[1]
     wave = min(wave, simulations)
+    threads = num_threads or _native.hardware_threads()
     reused = reuse.find(
         tree,
         tree_action,
@@ -329,7 +337,7 @@ def run_search(
         actions=actions,
         simulations=simulations,
         max_depth=max_depth or reuse.ANY_DEPTH,
-        num_threads=num_threads or 0,
+        num_threads=threads,
         wave=wave,
         players=players,
         signs=root.to_play is not None and players == 1,
@@ -340,6 +348,7 @@ def run_search(
         disagreement_bonus=disagreement_bonus,
         disagreement_penalty=disagreement_penalty,
         subtrees=None if reused is None else reused.subtrees,
+        halves=overlap and (threads > 1 or not root.prior_logits.is_cpu),
     )
     latents = Latents(root.embedding, batch, simulations, root.prior_logits.device, wave)
     if reused is not None:

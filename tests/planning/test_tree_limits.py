@@ -353,6 +353,16 @@ def test_waves_budgets_and_stops_keep_rows_apart(goal):
             )
             assert torch.equal(alone.visit_counts[0], plan.visit_counts[row])
             assert torch.equal(alone.q_values[0], plan.q_values[row])
+        halves = TreeSearch(
+            model, num_simulations=40, zero_discount_ends=True, overlap=True, num_threads=2,
+            **options,
+        ).plan(state, goal=goal, num_simulations=budgets, seed=seeds)  # fmt: skip
+        assert torch.equal(halves.q_values, plan.q_values)
+    whole, halves = (
+        TreeSearch(model, overlap=overlap, num_threads=2).plan(state, goal=goal, seed=seeds)
+        for overlap in (False, True)
+    )
+    assert torch.equal(halves.q_values, whole.q_values)
 
 
 def test_a_drawn_reward_is_the_same_along_the_line_as_in_the_tree():

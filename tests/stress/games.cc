@@ -100,7 +100,7 @@ void Leaves(int threads, Notes& notes) {
   outputs.done = reinterpret_cast<const std::uint8_t*>(done.get());
   outputs.invalid = reinterpret_cast<const std::uint8_t*>(invalid.get());
   states.at = batch.at;
-  while (good && !searching.done()) {
+  while (good && searching.lanes() > 0) {
     if (StepLeaves(games, batch.at, kGames, action.data(), 1.0F, 1, leaf) >= 0) ++faults;
     for (std::size_t i = 0; i < kGames; ++i) {
       value[i] = static_cast<float>(Mixed(i + static_cast<std::size_t>(action[i])) % 100) / 100;

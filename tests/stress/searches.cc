@@ -104,26 +104,43 @@ struct Model {
 };
 
 // Runs a search for so many steps, as if time were up then, and notes what it says; writes the
-// actions that it chose.
-void Drive(search::Search& searching, std::int32_t steps, const Model& root, Model& model,
-           std::vector<std::int64_t>& chosen, Notes& notes) {
+// actions that it chose. models: one for each half of the rows; where there are two, each speaks
+// while the other half is advanced.
+void Drive(search::Search& searching, std::int32_t steps, const Model& root,
+           std::span<Model> models, std::vector<std::int64_t>& chosen, Notes& notes) {
   const search::Shape& shape = searching.shape();
   const std::size_t lanes = kTrees * static_cast<std::size_t>(shape.wave);
   std::vector<std::int64_t> action(lanes);
   std::vector<std::uint64_t> parents(lanes);
   const search::Batch batch{reinterpret_cast<std::byte*>(parents.data()), sizeof(std::uint64_t)};
-  search::States states = root.rows();
-  bool good =
-      searching.Begin(root.outputs(true), {&states, 1}, action.data(), std::span{&batch, 1});
-  states = model.rows();
-  while (good && !searching.done()) {
-    for (std::size_t lane = 0; lane < searching.lanes(); ++lane) {
+  const search::States first = root.rows(), states[] = {models[0].rows(), models[1].rows()};
+  bool good = searching.Begin(root.outputs(true), {&first, 1}, action.data(), std::span{&batch, 1});
+  const auto open = [&](std::size_t part) {
+    return searching.lanes(part) > 0 && searching.simulation(part) < steps;
+  };
+  std::size_t part = 0;
+  while (good && open(part)) {
+    for (std::size_t i = 0; i < searching.lanes(part); ++i) {
+      const std::size_t lane = searching.first_lane(part) + i;
       const auto taken = static_cast<std::uint64_t>(action[lane]);
-      model.Say(lane, Mixed(parents[lane] * 31 + taken));
+      models[part].Say(i, Mixed(parents[lane] * 31 + taken));
     }
-    good = searching.Advance(model.outputs(false), {&states, 1});
-    if (searching.simulation() == steps) searching.Recall();
+    if (searching.started()) good = searching.Finish();
+    if (!good) break;
+    const search::Outputs outputs = models[part].outputs(false);
+    if (searching.parts() == 1) {
+      good = searching.Advance(outputs, {states, 1});
+      continue;
+    }
+    searching.Start(outputs, {states + part, 1}, part);
+    if (open(1 - part)) {
+      part = 1 - part;
+    } else {
+      good = searching.Finish();
+    }
   }
+  if (searching.started()) good = searching.Finish();
+  searching.Recall();
   const auto depth = static_cast<std::size_t>(shape.max_depth);
   std::vector<std::int64_t> path(kTrees * depth);
   std::vector<float> weights(kTrees * shape.actions), rewards(path.size());
@@ -143,23 +160,26 @@ void Search(search::Shape shape, Model::Extras extras, const Settings& settings,
   shape.simulations = shape.max_depth = kSimulations;
   const std::vector<search::RowKey> keys = Keys();
   const std::size_t lanes = kTrees * static_cast<std::size_t>(shape.wave);
-  Model root(shape, extras, kTrees), model(shape, extras, lanes);
+  Model root(shape, extras, kTrees);
+  Model models[] = {Model(shape, extras, lanes), Model(shape, extras, lanes)};
   // roots have actions, and no outcomes
   root.columns = shape.actions;
   for (std::size_t i = 0; i < kTrees; ++i) root.Say(i, Mixed(i + 1));
   std::vector<std::int64_t> chosen(kTrees);
   Kind first(shape, keys, threads, settings);
-  Drive(first, kSimulations, root, model, chosen, notes);
+  Drive(first, kSimulations, root, models, chosen, notes);
 
-  // on from what is known of the states that the chosen actions led to
+  // on from what is known of the states that the chosen actions led to, in halves if there are
+  // threads for it
   for (std::size_t i = 0; i < kTrees; ++i) {
     root.Say(i, Mixed(root.states[i] * 31 + static_cast<std::uint64_t>(chosen[i])));
   }
   search::Subtrees kept = search::FindSubtrees(first.tree(), chosen.data(), 1, {20, 10});
   shape.inherited = kept.most;
+  shape.halves = threads > 1;
   Kind second(shape, keys, threads, settings);
   second.Inherit(first, std::move(kept));
-  Drive(second, 6, root, model, chosen, notes);
+  Drive(second, 6, root, models, chosen, notes);
 }
 
 // Open loop: the model keeps one state a row.
@@ -177,9 +197,9 @@ void OpenLoop(int threads, Notes& notes) {
   std::vector<std::uint8_t> starts(kTrees);
   std::vector<float> noise(kTrees), weights(kTrees * shape.actions);
   bool good = searching.Begin(root.outputs(true), {}, action.data(), {});
-  while (good && !searching.done()) {
+  while (good && searching.lanes() > 0) {
     searching.Lanes(starts.data(), noise.data(), 1);
-    searching.ForEachLane([&](std::size_t lane, std::size_t row, const search::Leaf&) {
+    searching.ForEachLane(0, [&](std::size_t lane, std::size_t row, const search::Leaf&) {
       const std::uint64_t from = starts[lane] != 0 ? root.states[row] : states[row];
       const auto drawn = static_cast<std::uint64_t>(2 * noise[lane]);
       states[row] = Mixed((from * 31 + static_cast<std::uint64_t>(action[lane])) * 2 + drawn);

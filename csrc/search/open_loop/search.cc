@@ -42,7 +42,7 @@ OpenLoopWalk::OpenLoopWalk(const Shape& shape, std::span<const RowKey> keys, int
 
 void OpenLoopWalk::Lanes(std::uint8_t* starts, float* noise, std::size_t count) const {
   constexpr int kDropped = 8;  // bits that a float cannot hold
-  ForEachLane([&](std::size_t lane, std::size_t row, const Leaf& leaf) {
+  ForEachLane(0, [&](std::size_t lane, std::size_t row, const Leaf& leaf) {
     starts[lane] = leaf.depth == 1;
     PhiloxStream stream =
         keys_[row].Stream(Site::kStep, static_cast<std::uint32_t>(simulations(row)),
@@ -56,7 +56,7 @@ void OpenLoopWalk::Lanes(std::uint8_t* starts, float* noise, std::size_t count) 
 void OpenLoopWalk::Step(const Phase& phase, std::size_t begin, std::size_t end) {
   Space space(tree_.width());
   for (std::size_t i = begin; i < end; ++i) {
-    const auto row = static_cast<std::size_t>(active_[i]);
+    const auto row = static_cast<std::size_t>(phase.part->active[i]);
     if (phase.outputs != nullptr) Take(*phase.outputs, row, space);
     if (!phase.give) continue;
     if (leaves_[row].depth == 0) Choose(row, kRoot, 0, nullptr, space);
