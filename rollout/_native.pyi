@@ -674,8 +674,9 @@ class Search:
     ) -> SearchSubtrees:
         """Find the subtrees that a later search may begin from.
 
-        actions: [B, D], the actions taken from each root since; a row starts afresh where one is
-        negative or was never visited, or where nothing comes after them. nodes: kept of a row at
+        actions: [B, D], the actions taken from each root since; at -2 a row stays where it is, and
+        it starts afresh where one is another negative number or was never visited, or where nothing
+        comes after them. nodes: kept of a row at
         most, the most visited. depth: edges from the root to the deepest. invalid: [B, A], actions
         that are not allowed at the new root.
         """

@@ -244,7 +244,7 @@ Subtrees FindSubtrees(const Tree& tree, const std::int64_t* actions, std::size_t
   for (std::size_t row = 0; row < tree.batch(); ++row, actions += length) {
     std::int32_t root = kRoot;
     for (std::size_t i = 0; i < length && root != kNone; ++i) {
-      root = ChildOf(tree, row, root, actions[i]);
+      if (actions[i] != kNothingDone) root = ChildOf(tree, row, root, actions[i]);
     }
     if (root == kNone || tree.Head(row, root).end || tree.Head(row, root).chance) continue;
     std::vector<DeepSlot> found = Below(tree, row, root, keep);

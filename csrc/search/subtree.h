@@ -43,9 +43,11 @@ struct Keep {
   const std::uint8_t* invalid = nullptr;  // [B, A] nonzero where not allowed at the root, or null
 };
 
+constexpr std::int64_t kNothingDone = -2;  // as an action: the row is where it was
+
 // actions [B, length]: what was taken from each root, and what came of it at chance nodes, in
-// order. A row starts afresh where one of them is negative or was never visited, or where the node
-// is at an end or awaits an outcome of chance.
+// order. A row starts afresh where one of them is another negative number or was never visited, or
+// where the node is at an end or awaits an outcome of chance.
 Subtrees FindSubtrees(const Tree& tree, const std::int64_t* actions, std::size_t length,
                       const Keep& keep);
 

@@ -33,6 +33,8 @@ from rollout.search.executor import CannotCompileError, CompiledRecurrent
 from rollout.search.qtransform import QTransformLike, resolve
 from rollout.search.types import Seed
 
+_AFRESH = -1  # as what was done since an earlier plan
+
 
 class TreeSearch:
     """A planner that searches a tree of the model's futures, for B rows at once.
@@ -224,7 +226,8 @@ class TreeSearch:
             (a first call is slow).
         previous: the plan of one step before, to go on from the part of its trees that still
             counts; the model's parameters must be those of then. prev_action: [B] int64, what was
-            done since; None for what that plan said. first: [B] bool, true where an episode opens,
+            done since, or `SearchTree.NOTHING_DONE` to think longer about the same state; None for
+            what that plan said. first: [B] bool, true where an episode opens,
             and a row starts afresh; so does one whose goal has changed. Not with forbid, whose
             limits count from where a plan begins.
         Raises ValueError naming the argument, or the model's head that is not finite and the row.
@@ -273,7 +276,7 @@ class TreeSearch:
             kept = getattr(previous.search_tree, "carries_goal", False)
             same_goal &= kept == model.carries_goal
             taken = _actions_since(previous, prev_action, first, same_goal)
-            if bool((taken >= 0).any()):
+            if bool((taken != _AFRESH).any()):
                 settings = settings | {"tree": previous.search_tree, "tree_action": taken}
         elif prev_action is not None or first is not None:
             raise ValueError("previous: expected a plan beside prev_action or first, got None")
@@ -330,7 +333,7 @@ class TreeSearch:
 def _actions_since(
     previous: TreePlan, prev_action: Tensor | None, first: Tensor | None, same_goal: Tensor
 ) -> Tensor:
-    """Return what was done since a plan, [B] int64 in host memory; -1 for a row to start afresh."""
+    """Return what was done since a plan, [B] int64 in host memory; _AFRESH to start afresh."""
     taken = previous.action if prev_action is None else prev_action
     if first is not None and (first.dtype != torch.bool or first.shape != same_goal.shape):
         raise ValueError(
@@ -343,7 +346,7 @@ def _actions_since(
             f"actions {list(taken.shape)}"
         )
     go_on = same_goal if first is None else same_goal & ~first.cpu()
-    return torch.where(go_on, taken.cpu(), -1)
+    return torch.where(go_on, taken.cpu(), _AFRESH)
 
 
 def _same_goal(ours: Tensor | None, theirs: Tensor | None, shape: tuple[int, ...]) -> Tensor:

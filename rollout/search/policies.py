@@ -76,10 +76,11 @@ class Limits(TypedDict, total=False):
                         its step's spread. Both need `RecurrentOutput.spread`.
     tree, tree_action:  begin from the trees of an earlier search, below the actions that were taken
                         since: [B] int64, or [B, D] of several in order. A row starts afresh where
-                        one of them is -1 (say so where an episode ended) or was never tried. The
-                        new root's prior, value and state are those of `root`; its actions keep
-                        their visits, values and subtrees, but those of `invalid_actions`. Steps
-                        below it that were forbidden stay so; its own may be tried again.
+                        one of them is -1 (say so where an episode ended) or was never tried, and
+                        goes on at the same root where it is `SearchTree.NOTHING_DONE`. The new
+                        root's prior, value and state are those of `root`; its actions keep their
+                        visits, values and subtrees, but those of `invalid_actions`. Steps below it
+                        that were forbidden stay so; its own may be tried again.
     max_nodes:          most nodes of a row's tree, those of this search included; the least visited
                         of an earlier search are let go first. None for 8 a simulation.
     overlap:            search the rows in two halves that take turns, so that the tree of one is

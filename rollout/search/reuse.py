@@ -65,7 +65,10 @@ def find(
 
 def _check_actions(actions: Tensor | None, rows: int, number: int) -> Tensor:
     """Return the actions as [B, D] in host memory."""
-    want = f"tree_action: expected int64 [B={rows}], or [B, D], of what each row did since"
+    want = (
+        f"tree_action: expected int64 [B={rows}], or [B, D], of what each row did since, "
+        "SearchTree.NOTHING_DONE where that is nothing"
+    )
     if not isinstance(actions, Tensor):
         raise TypeError(f"{want}; got {type(actions).__name__}")
     if actions.dtype != torch.int64 or actions.dim() not in (1, 2) or len(actions) != rows:

@@ -65,6 +65,7 @@ class SearchTree:
     ROOT_INDEX: ClassVar[int] = 0
     NO_PARENT: ClassVar[int] = -1
     UNVISITED: ClassVar[int] = -1
+    NOTHING_DONE: ClassVar[int] = -2  # as an action since: a later search goes on at this root
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from rollout.goals import Goal
 from rollout.models import Discrete, ModelSpec, ObsSpec, Transition, ValueEquivalent
 from rollout.models.value_equivalent import ValueEquivalentConfig
 from rollout.planning import TreeSearch
+from rollout.search import SearchTree
 
 EVENTS = ("left", "right")
 
@@ -165,6 +166,15 @@ def test_a_plan_goes_on_from_the_one_before(policy):
     # what was done was another action
     other = planner.plan(after, previous=before, prev_action=1 - before.action).visit_counts
     assert (other.sum(1) != counts).any()
+    # nothing was done: there is more time to think
+    longer = planner.plan(
+        state,
+        previous=before,
+        prev_action=torch.tensor([SearchTree.NOTHING_DONE] * 4),
+        first=torch.tensor([False, True, False, False]),
+    )
+    assert longer.visit_counts.sum(1).tolist() == [60, 30, 60, 60]
+    assert torch.equal(longer.search_tree.embeddings[:, 0], state)
     # a goal that changed is a reason to start afresh, row by row
     goals = [Goal({"left": 1.0}), Goal({"left": 1.0}), Goal({"right": 1.0}), Goal({"left": 2.0})]
     left = planner.plan(state, goal=Goal({"left": 1.0}))

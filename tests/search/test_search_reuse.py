@@ -188,6 +188,63 @@ def test_reuse_equals_a_tree_with_inherited_counts(
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("actions", [4, 40])
+@pytest.mark.parametrize("most", [None, 50])
+def test_a_root_at_which_nothing_was_done_is_searched_on(policy, actions, most):
+    rows, first, second, stay = 5, 40, 30, search.SearchTree.NOTHING_DONE
+    model, root = TableModel(actions, seed=actions, spread=3.0), TableModel(actions).root(5)
+    root = search.Root(model.logits[root.embedding], model.value[root.embedding], root.embedding)
+    settings = {"seed": 5}
+    transform = search.qtransform_completed_by_mix_value()
+    if policy is search.muzero_policy:
+        settings["dirichlet_fraction"] = 0.0
+        transform = search.qtransform_by_parent_and_siblings()
+    output = policy(root, model.recurrent, first, **settings)
+    path = torch.tensor([stay, stay, -1, 0, stay])
+    path[3] = output.search_tree.summary().visit_counts[3].argmax()
+    there, before = moved(model, root, path), path == stay
+    after = search.Root(
+        *(
+            torch.where(before if new.dim() == 1 else before[:, None], old, new)
+            for new, old in zip(there[:3], root[:3], strict=True)
+        )
+    )
+    run = partial(
+        policy, after, model.recurrent, second, tree=output.search_tree, max_nodes=most, **settings
+    )
+    again = run(tree_action=path)
+    for r in range(rows):
+        rest = 1000, None, transform
+        twin = twin_search(policy, root, r, output, model.step, first, *rest, None)
+        way = [a for a in path[r : r + 1].tolist() if a != stay]
+        keep = (most or 10**6) - second
+        kept = subtree(twin, way, after.value[r].item(), keep, 1000, None, second)
+        compare(
+            again.search_tree, r,
+            twin_search(policy, after, r, again, model.step, second, *rest, kept),
+        )  # fmt: skip
+    if most is None:
+        counts = again.search_tree.summary().visit_counts.sum(1)
+        assert counts[[0, 1, 4]].tolist() == [first + second] * 3
+    # a row with fewer moves than others is filled up
+    still = torch.full_like(path, stay)
+    for two in (torch.stack((path, still), 1), torch.stack((still, path), 1)):
+        assert_same(run(tree_action=two), again)
+
+
+def test_thinking_twice_is_thinking_longer():
+    model = TableModel(9, spread=3.0)
+    root = model.root(20)
+    run = partial(search.muzero_policy, root, model.recurrent, dirichlet_fraction=0.0)
+    stay = torch.full((20,), search.SearchTree.NOTHING_DONE)
+    first = run(60)
+    ours, theirs = run(50, tree=first.search_tree, tree_action=stay), run(110)
+    for name in ("node_visits", "children_index", "children_visits"):
+        assert torch.equal(getattr(ours.search_tree, name), getattr(theirs.search_tree, name))
+    torch.testing.assert_close(ours.search_tree.node_values, theirs.search_tree.node_values)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("actions", [4, 9, 40])
 @pytest.mark.parametrize("most", [None, 45])
 @pytest.mark.parametrize(
