@@ -79,11 +79,11 @@ class Table {
   }
 
   const Transition& Draw(std::int64_t state, std::int64_t action, double draw) const {
+    // counted without a branch, since nobody can guess where the draw falls
     const Transition* const row = At(state, action);
-    for (std::int64_t k = 0; k < num_outcomes_; ++k) {
-      if (row[k].up_to > draw) return row[k];
-    }
-    return row[0];
+    std::int64_t k = 0;
+    for (std::int64_t j = 0; j < num_outcomes_; ++j) k += row[j].up_to <= draw;
+    return row[k < num_outcomes_ ? k : 0];
   }
 
  private:

@@ -12,8 +12,10 @@
 //   +---------+
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "envs/env.h"
@@ -54,13 +56,13 @@ struct Taxi {
   struct Place {
     std::int64_t cell, passenger, destination;
   };
-  static Place Decode(std::int64_t s) { return {s / 20, s / 4 % 5, s % 4}; }
+  static constexpr Place Decode(std::int64_t s) { return {s / 20, s / 4 % 5, s % 4}; }
   static std::int64_t Encode(const Place& p) {
     return (p.cell * 5 + p.passenger) * 4 + p.destination;
   }
 
   // whether nothing stops a taxi on `cell` that drives in a direction 0..3
-  static bool Open(std::int64_t cell, std::int64_t direction) {
+  static constexpr bool Open(std::int64_t cell, std::int64_t direction) {
     const std::int64_t row = cell / kSize, column = cell % kSize;
     if (direction == 0) return row < kSize - 1;
     if (direction == 1) return row > 0;
@@ -76,7 +78,7 @@ struct Taxi {
   }
 
   // the stop on a cell, or -1
-  static std::int64_t StopAt(std::int64_t cell) {
+  static constexpr std::int64_t StopAt(std::int64_t cell) {
     for (std::int64_t stop = 0; stop < kStops; ++stop) {
       if (kStop[stop] == cell) return stop;
     }
@@ -181,13 +183,25 @@ struct Taxi {
 
   // Which actions change the state. The others are allowed: they waste a step, or cost 10.
   static void LegalActions(const Params&, const State& state, std::int8_t* mask) {
-    const Place place = Decode(state.s);
-    for (std::int64_t a = 0; a < 4; ++a) mask[a] = Open(place.cell, a) ? 1 : 0;
-    const bool waits = place.passenger != kInTaxi;
-    mask[4] = waits && kStop[place.passenger] == place.cell ? 1 : 0;
-    mask[5] = !waits && StopAt(place.cell) >= 0 ? 1 : 0;
+    std::memcpy(mask, kChanges[static_cast<std::size_t>(state.s)].data(), kActions);
   }
+
+ private:
+  static const std::array<std::array<std::int8_t, 8>, kStates> kChanges;  // [S, A and two more]
 };
+
+inline constexpr std::array<std::array<std::int8_t, 8>, Taxi::kStates> Taxi::kChanges = [] {
+  std::array<std::array<std::int8_t, 8>, kStates> table{};
+  for (std::int64_t s = 0; s < kStates; ++s) {
+    const Place place = Decode(s);
+    std::array<std::int8_t, 8>& mask = table[static_cast<std::size_t>(s)];
+    for (std::int64_t a = 0; a < 4; ++a) mask[static_cast<std::size_t>(a)] = Open(place.cell, a);
+    const bool waits = place.passenger != kInTaxi;
+    mask[4] = waits && kStop[place.passenger] == place.cell;
+    mask[5] = !waits && StopAt(place.cell) >= 0;
+  }
+  return table;
+}();
 
 static_assert(Environment<Taxi>);
 
