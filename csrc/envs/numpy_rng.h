@@ -14,18 +14,16 @@ class NumpyGenerator {
  public:
   void Seed(std::uint64_t seed) {
     const std::array<std::uint64_t, 4> words = SeedWords(seed);
-    const unsigned __int128 start = Join(words[0], words[1]);
-    increment_ = (Join(words[2], words[3]) << 1) | 1;
-    state_ = increment_ + start;  // the first step from zero leaves just the increment
+    const unsigned __int128 increment = (Join(words[2], words[3]) << 1) | 1;
+    increment_ = Halves(increment);
+    // the first step from zero leaves just the increment
+    state_ = Halves(increment + Join(words[0], words[1]));
     Advance();
   }
 
   std::uint64_t Next64() {
     Advance();
-    const auto folded =
-        static_cast<std::uint64_t>(state_ >> 64) ^ static_cast<std::uint64_t>(state_);
-    const auto turn = static_cast<unsigned>(state_ >> 122);
-    return (folded >> turn) | (folded << (-turn & 63));
+    return Output(state_);
   }
 
   // Generator.random(): uniform in [0, 1).
@@ -34,12 +32,33 @@ class NumpyGenerator {
   // Generator.uniform(low, high).
   double Uniform(double low, double high) { return low + (high - low) * NextDouble(); }
 
- private:
+ protected:
+  // A number of 128 bits as two of 64. A compiler that stores it in one piece brings the halves
+  // together through memory, which takes longer than all else that a draw does.
+  struct alignas(16) Wide {
+    std::uint64_t low = 0, high = 0;
+  };
+
+  static Wide Halves(unsigned __int128 number) {
+    return {static_cast<std::uint64_t>(number), static_cast<std::uint64_t>(number >> 64)};
+  }
+
   static unsigned __int128 Join(std::uint64_t high, std::uint64_t low) {
     return (static_cast<unsigned __int128>(high) << 64) | low;
   }
 
-  void Advance() { state_ = state_ * Join(0x2360ED051FC65DA4, 0x4385DF649FCCF645) + increment_; }
+  Wide After(Wide state) const {
+    return Halves(Join(state.high, state.low) * Join(0x2360ED051FC65DA4, 0x4385DF649FCCF645) +
+                  Join(increment_.high, increment_.low));
+  }
+
+  void Advance() { state_ = After(state_); }
+
+  static std::uint64_t Output(Wide state) {
+    const std::uint64_t folded = state.high ^ state.low;
+    const auto turn = static_cast<unsigned>(state.high >> 58);
+    return (folded >> turn) | (folded << (-turn & 63));
+  }
 
   // SeedSequence(seed).generate_state(4, uint64): hash the seed's 32-bit words into a pool of four,
   // mix every word into every other, then hash the pool out.
@@ -81,8 +100,7 @@ class NumpyGenerator {
     return words;
   }
 
-  unsigned __int128 state_ = 0;
-  unsigned __int128 increment_ = 0;
+  Wide state_, increment_;
 };
 
 // The same stream with Generator.integers, which takes a draw in two halves, the low one first, and
@@ -101,6 +119,43 @@ class NumpyIntegers : public NumpyGenerator {
     half_ = static_cast<std::uint32_t>(both >> 32);
     return static_cast<std::uint32_t>(both);
   }
+
+  // What the next draws of Next32 would give, 2 * kPairs of them at least, worked out without a
+  // branch: nobody can guess whether a half is kept. Take(n) moves the stream past n of them.
+  template <int kPairs>
+  class Ahead {
+   public:
+    explicit Ahead(NumpyIntegers& stream) : stream_(stream), first_(stream.has_half_ ? 0 : 1) {
+      Wide state = stream.state_;
+      low_[0] = state.low;
+      high_[0] = state.high;
+      words_[0] = stream.half_;
+      for (int k = 1; k <= kPairs; ++k) {
+        state = stream.After(state);
+        low_[k] = state.low;
+        high_[k] = state.high;
+        const std::uint64_t both = Output(state);
+        words_[2 * k - 1] = static_cast<std::uint32_t>(both);
+        words_[2 * k] = static_cast<std::uint32_t>(both >> 32);
+      }
+    }
+
+    std::uint32_t operator[](int k) const { return words_[first_ + k]; }
+
+    void Take(int n) {
+      const int end = first_ + n, pairs = end / 2;
+      stream_.state_.low = low_[pairs];
+      stream_.state_.high = high_[pairs];
+      stream_.half_ = words_[2 * pairs];
+      stream_.has_half_ = end % 2 == 0;
+    }
+
+   private:
+    NumpyIntegers& stream_;
+    int first_;
+    std::uint32_t words_[2 * kPairs + 1];
+    std::uint64_t low_[kPairs + 1], high_[kPairs + 1];
+  };
 
   // Generator.integers(low, high), one of them, for ranges below 2^32. Of a range of one nothing is
   // drawn. (Lemire 2019: multiply, reject the short remainder.)

@@ -22,7 +22,7 @@ struct Blackjack {
   };
   static constexpr std::size_t kGrainRows = 256;
 
-  static constexpr std::int64_t kMost = 21, kDealerStands = 17, kAceBonus = 10;
+  static constexpr std::int32_t kMost = 21, kDealerStands = 17, kAceBonus = 10;
 
   struct Params {
     bool natural = false;  // a win with a natural, an ace and a ten, pays 1.5
@@ -36,15 +36,15 @@ struct Blackjack {
     std::int32_t cards = 0;
     bool ace = false;
 
-    void Add(std::int64_t card) {
-      hard += static_cast<std::int32_t>(card);
+    void Add(std::int32_t card) {
+      hard += card;
       ++cards;
-      ace = ace || card == 1;
+      ace |= card == 1;
     }
-    bool usable_ace() const { return ace && hard + kAceBonus <= kMost; }
-    std::int64_t sum() const { return hard + (usable_ace() ? kAceBonus : 0); }
-    std::int64_t score() const { return sum() > kMost ? 0 : sum(); }
-    bool natural() const { return cards == 2 && ace && hard == 11; }
+    bool usable_ace() const { return ace & (hard + kAceBonus <= kMost); }
+    std::int32_t sum() const { return hard + kAceBonus * usable_ace(); }
+    std::int32_t score() const { return sum() * (sum() <= kMost); }
+    bool natural() const { return (cards == 2) & ace & (hard == 11); }
   };
 
   struct State {
@@ -71,40 +71,99 @@ struct Blackjack {
   }
 
   // of a deck of 1 to 10 and three more tens
-  static std::int64_t Draw(State& state) {
-    const std::int64_t rank = state.rng.Integer(1, 14);
-    return rank < 10 ? rank : 10;
+  static constexpr std::uint32_t kRanks = 13;
+
+  static std::int32_t Draw(State& state) {
+    return static_cast<std::int32_t>(std::min<std::int64_t>(state.rng.Integer(1, 1 + kRanks), 10));
   }
+
+  // Draws that are looked at ahead. One in 2^28 is rejected, and then the next one counts: `rare`
+  // says that there may be such a one, and that these are not what the stream gives.
+  template <int kPairs>
+  struct Deck {
+    explicit Deck(State& state) : ahead(state.rng) {}
+
+    // of 0 .. n - 1
+    std::int32_t Number(int k, std::uint32_t n) {
+      const std::uint64_t product = std::uint64_t{ahead[k]} * n;
+      rare |= static_cast<std::uint32_t>(product) < n;
+      return static_cast<std::int32_t>(product >> 32);
+    }
+    std::int32_t Card(int k) { return std::min(1 + Number(k, kRanks), 10); }
+
+    NumpyIntegers::Ahead<kPairs> ahead;
+    bool rare = false;
+  };
 
   static void Reset(const Params&, State& state, const StepKey& key) {
     if (key.reseeded) state.rng.Seed(key.seed);
-    state.player = state.dealer = {};
-    state.shown = Draw(state);
-    state.dealer.Add(state.shown);
-    state.dealer.Add(Draw(state));
-    state.player.Add(Draw(state));
-    state.player.Add(Draw(state));
+    constexpr int kCards = 4;
+    Deck<3> deck(state);
+    std::int32_t cards[kCards];
+    for (int k = 0; k < kCards; ++k) cards[k] = deck.Card(k);
     // the original draws the suit and the face of the dealer's card for its pictures
-    state.rng.Integer(0, 4);
-    if (state.shown == 10) state.rng.Integer(0, 3);
+    const bool face = cards[0] == 10;
+    deck.Number(kCards, 4);
+    deck.Number(kCards + 1, 3);
+    if (__builtin_expect(deck.rare, 0)) {
+      for (std::int32_t& card : cards) card = Draw(state);
+      state.rng.Integer(0, 4);
+      if (cards[0] == 10) state.rng.Integer(0, 3);
+    } else {
+      deck.ahead.Take(kCards + 1 + face);
+    }
+    state.shown = cards[0];
+    state.dealer = HandOf(cards[0], cards[1]);
+    state.player = HandOf(cards[2], cards[3]);
+  }
+
+  static Hand HandOf(std::int32_t first, std::int32_t second) {
+    return {first + second, 2, first == 1 || second == 1};
   }
 
   static Outcome Hit(State& state) {
-    state.player.Add(Draw(state));
+    Deck<1> deck(state);
+    std::int32_t card = deck.Card(0);
+    if (__builtin_expect(deck.rare, 0)) {
+      card = Draw(state);
+    } else {
+      deck.ahead.Take(1);
+    }
+    state.player.Add(card);
     const bool bust = state.player.sum() > kMost;
-    return {bust ? -1.0 : 0.0, bust};
+    return {static_cast<double>(-int{bust}), bust};
   }
 
   static Outcome Stick(const Params& params, State& state) {
-    while (state.dealer.sum() < kDealerStands) state.dealer.Add(Draw(state));
-    const std::int64_t mine = state.player.score(), theirs = state.dealer.score();
-    double reward = static_cast<double>((mine > theirs) - (mine < theirs));
+    DrawForDealer(state);
+    const std::int32_t mine = state.player.score(), theirs = state.dealer.score();
+    const int won = (mine > theirs) - (mine < theirs);
+    const bool natural = state.player.natural();
     if (params.sab) {
-      if (state.player.natural() && !state.dealer.natural()) reward = 1.0;
-    } else if (params.natural && state.player.natural() && reward == 1.0) {
-      reward = 1.5;
+      return {static_cast<double>(natural & !state.dealer.natural() ? 1 : won), true};
     }
-    return {reward, true};
+    const bool pays_more = params.natural & natural & (won == 1);
+    return {won + 0.5 * pays_more, true};
+  }
+
+  static void DrawForDealer(State& state) {
+    constexpr int kMostly = 4;  // few dealers draw more
+    Deck<kMostly / 2> deck(state);
+    Hand hand = state.dealer;
+    int taken = 0;
+    for (int k = 0; k < kMostly; ++k) {
+      const std::int32_t card = deck.Card(k);
+      const bool draws = hand.sum() < kDealerStands;
+      hand.hard += draws ? card : 0;
+      hand.cards += draws;
+      hand.ace |= draws & (card == 1);
+      taken += draws;
+    }
+    if (__builtin_expect(!deck.rare, 1)) {
+      state.dealer = hand;
+      deck.ahead.Take(taken);
+    }
+    while (state.dealer.sum() < kDealerStands) state.dealer.Add(Draw(state));
   }
 
   static Outcome Step(const Params& params, State& state, const Action* action, const StepKey&,
@@ -121,8 +180,9 @@ struct Blackjack {
       std::uint8_t order[kBlock];
       std::size_t hits = 0, sticks = count;
       for (std::size_t i = 0; i < count; ++i) {
+        // written to both ends, of which one counts
         const bool hit = *actions[first + i] == 1;
-        order[hit ? hits : sticks - 1] = static_cast<std::uint8_t>(i);
+        order[hits] = order[sticks - 1] = static_cast<std::uint8_t>(i);
         hits += hit;
         sticks -= !hit;
       }
