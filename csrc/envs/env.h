@@ -97,6 +97,23 @@ struct Course {
   std::size_t stride = 0, horizon = 0;
 };
 
+// Rows of E that follow one another in memory: `stride` bytes from a state to the next, and what a
+// step of row i takes and gives at element i. Nobody asks for observations where obs is null.
+template <class E>
+struct Strip {
+  typename E::State& state(std::size_t i) const {
+    return *reinterpret_cast<typename E::State*>(states + i * stride);
+  }
+
+  std::byte* states = nullptr;
+  std::size_t stride = 0;
+  const typename E::Action* actions = nullptr;
+  typename E::Obs* obs = nullptr;
+  double* reward = nullptr;
+  bool* terminated = nullptr;
+  std::size_t n = 0;
+};
+
 // The shape that csrc/vec expects of an environment E:
 //
 //   struct E {
@@ -116,6 +133,10 @@ struct Course {
 //     static constexpr std::size_t kGrainRows;
 //     // Step for n rows, the same bits, no key or extras
 //     static void StepMany(const Params&, State* const*, const Action* const*, Outcome*, size_t n);
+//     // Step and Observe for the rows of a strip, the same bits, no key or extras; at most 64
+//     rows.
+//     // Rows whose episode has ended may be among them: Reset must set all that this changes
+//     static void Sweep(const Params&, const Strip<E>&);
 //     // many steps of n rows with nobody looking in between: the bits of StepMany, rewards rounded
 //     to
 //     // float. For an action of one number, and an environment that never terminates or draws.

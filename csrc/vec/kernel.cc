@@ -119,6 +119,11 @@ Kernel::Kernel(Facts facts, KernelOptions options)
     scatter_.emplace_back(field.offset, frame_bytes_.back());
     frames += AlignUp(frame_bytes_.back() * options_.frame_stack, kRowAlignment);
   }
+  obs_is_words_ = !spec.obs_fields.empty();
+  for (std::size_t f = 0; f < scatter_.size(); ++f) {
+    constexpr std::size_t kWord = sizeof(std::int64_t);
+    obs_is_words_ &= scatter_[f] == std::pair(f * kWord, kWord);
+  }
   row_bytes_ = frames_at_ + (options_.frame_stack > 1 ? frames : 0);
   action_size_ = spec.action_nvec.empty() ? spec.action_low.size() : spec.action_nvec.size();
   event_size_ = static_cast<std::size_t>(spec.event_rows) * spec.event_names.size();

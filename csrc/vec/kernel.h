@@ -183,6 +183,13 @@ class Kernel {
 
   // Copies the fields of one observation, a struct, to element i of their slabs.
   void Scatter(const void* obs, void* const* slabs, std::size_t i) const {
+    if (obs_is_words_) {
+      for (std::size_t f = 0; f < scatter_.size(); ++f) {
+        const auto* const from = static_cast<const std::byte*>(obs) + f * sizeof(std::int64_t);
+        std::memcpy(static_cast<std::int64_t*>(slabs[f]) + i, from, sizeof(std::int64_t));
+      }
+      return;
+    }
     for (std::size_t f = 0; f < scatter_.size(); ++f) {
       const auto [offset, bytes] = scatter_[f];
       const std::byte* const from = static_cast<const std::byte*>(obs) + offset;
@@ -214,6 +221,7 @@ class Kernel {
   std::vector<std::size_t> frame_bytes_;
   std::vector<std::pair<std::size_t, std::size_t>> scatter_;  // offset and bytes of each field
   bool obs_is_single_;
+  bool obs_is_words_;  // a struct of single numbers of eight bytes
   std::size_t frames_at_, row_bytes_, grain_;
   std::size_t action_size_, event_size_, signal_size_, mask_size_, rewards_at_;
 };
@@ -267,55 +275,73 @@ class KernelOf final : public Kernel {
 
   void Step(std::byte* slab, const void* actions, Autoreset mode, const StepOutputs& out,
             std::size_t begin, std::size_t end) const override {
-    constexpr std::size_t kBlock = 64;
-    std::byte* rows[kBlock];
-    State* states[kBlock];
-    const Action* acts[kBlock];
-    std::size_t index[kBlock], ended_rows[kBlock];
-    Outcome outcomes[kBlock];
+    std::uint8_t live[kBlock], over[kBlock];  // rows of a block
+    [[maybe_unused]] State* states[kBlock];
+    [[maybe_unused]] const Action* acts[kBlock];
+    [[maybe_unused]] Outcome outcomes[kBlock];
+    const Plain plain(*this, mode, out);
+    const std::size_t bytes = row_bytes(), width = action_size();
 
     for (std::size_t start = begin; start < end; start += kBlock) {
-      const std::size_t stop = std::min(start + kBlock, end);
-      ClearExtras(out, start, stop);
+      const std::size_t count = std::min(kBlock, end - start);
+      std::byte* const block = slab + start * bytes;
+      const Action* const taken = ActionOf(actions, start);
+      if constexpr (kSweeps) {
+        if (plain.fits && mode == Autoreset::kNextStep) {
+          Sweep(block, taken, plain, out, start, count);
+          continue;
+        }
+      }
+      ClearExtras(out, start, start + count);
 
       // rows whose episode has ended need no step; part them from the others without a branch,
       // since nobody can guess which they are
-      std::size_t live = 0, over = 0;
-      for (std::size_t i = start; i < stop; ++i) {
-        std::byte* const row = slab + i * row_bytes();
-        const bool ended = Header(row).ended();
-        rows[live] = row;
-        states[live] = &StateOf(row);
-        acts[live] = ActionOf(actions, i);
-        index[live] = i;
-        live += !ended;
-        ended_rows[over] = i;
-        over += ended;
+      std::size_t num_live = 0, num_over = 0;
+      const std::byte* each = block;
+      for (std::size_t k = 0; k < count; ++k, each += bytes) {
+        const bool ended = Header(each).ended();
+        live[num_live] = over[num_over] = static_cast<std::uint8_t>(k);
+        num_live += !ended;
+        num_over += ended;
       }
-      for (std::size_t k = 0; k < over; ++k) {
-        PassEnded(slab + ended_rows[k] * row_bytes(), mode, out, ended_rows[k]);
+      for (std::size_t j = 0; j < num_over; ++j) {
+        PassEnded(block + over[j] * bytes, mode, out, start + over[j]);
       }
 
-      bool stepped = false;
       if constexpr (kStepsMany) {
+        for (std::size_t j = 0; j < num_live; ++j) {
+          states[j] = &StateOf(block + live[j] * bytes);
+          acts[j] = taken + live[j] * width;
+        }
         // rows that follow one another and share Params go together
-        for (std::size_t first = 0, last = 0; first < live; first = last) {
-          const std::uint16_t params = Header(rows[first]).params;
-          last = num_params() == 1 ? live : first + 1;
-          while (last < live && Header(rows[last]).params == params) ++last;
+        const auto params_of = [&](std::size_t j) {
+          return Header(block + live[j] * bytes).params;
+        };
+        for (std::size_t first = 0, last = 0; first < num_live; first = last) {
+          const std::uint16_t params = params_of(first);
+          last = num_params() == 1 ? num_live : first + 1;
+          while (last < num_live && params_of(last) == params) ++last;
           E::StepMany(*table_[params], states + first, acts + first, outcomes + first,
                       last - first);
         }
-        stepped = true;
       }
-      for (std::size_t k = 0; k < live; ++k) {
-        RowHeader& header = Header(rows[k]);
+      for (std::size_t j = 0; j < num_live; ++j) {
+        std::byte* const row = block + live[j] * bytes;
+        const std::size_t i = start + live[j];
+        RowHeader& header = Header(row);
         ++header.step;
-        if (!stepped) {
-          outcomes[k] =
-              E::Step(ParamsOf(rows[k]), *states[k], acts[k], Key(header), Extras(out, index[k]));
+        Outcome outcome;
+        if constexpr (kStepsMany) {
+          outcome = outcomes[j];
+        } else {
+          outcome = E::Step(ParamsOf(row), StateOf(row), taken + live[j] * width, Key(header),
+                            Extras(out, i));
         }
-        Finish(rows[k], outcomes[k], mode, out, index[k]);
+        if (plain.fits) {
+          plain.Finish(row, outcome, i);
+        } else {
+          Finish(row, outcome, mode, out, i);
+        }
       }
     }
   }
@@ -334,7 +360,6 @@ class KernelOf final : public Kernel {
         if (limit > 0) steps = std::min(steps, limit - std::min<std::size_t>(limit, header.step));
       }
       if (steps == 0) return 0;
-      constexpr std::size_t kBlock = 64;
       State* states[kBlock];
       for (std::size_t first = 0, last = 0; first < n; first = last) {
         // rows that follow one another and share Params go together
@@ -416,11 +441,14 @@ class KernelOf final : public Kernel {
   }
 
  private:
+  static constexpr std::size_t kBlock = 64;  // rows stepped together
   static constexpr std::size_t kStateAt = AlignUp(sizeof(RowHeader), alignof(State));
   static constexpr bool kFields = std::is_class_v<Obs>;
   static constexpr bool kStepsMany = requires(
       const Params& params, State* const* states, const Action* const* actions, Outcome* outcomes,
       std::size_t n) { E::StepMany(params, states, actions, outcomes, n); };
+  static constexpr bool kSweeps =
+      requires(const Params& params, const Strip<E>& strip) { E::Sweep(params, strip); };
   static constexpr bool kRolls =
       requires(const Params& params, State* const* states, std::size_t n,
                const Course<Action>& course) { E::RollMany(params, states, n, course); };
@@ -609,6 +637,93 @@ class KernelOf final : public Kernel {
       Begin(row, false);
     }
     LookAt(row, out.view, i);
+  }
+
+  // Finish for rows that all have one set of Params and show one frame of what they observe, as
+  // most do. What they share is looked up once: a store of a byte may change any member, for all
+  // that the compiler knows.
+  struct Plain {
+    Plain(const KernelOf& kernel, Autoreset mode, const StepOutputs& out)
+        : kernel(kernel),
+          params(*kernel.table_[0]),
+          out(out),
+          scale(kernel.options().reward_scale),
+          limit(kernel.limit(0) > 0 ? static_cast<std::uint64_t>(kernel.limit(0)) : UINT64_MAX),
+          obs_bytes(kernel.frame_bytes(0)),
+          mask_size(kernel.mask_size()),
+          fits(kernel.num_params() == 1 && kernel.options().frame_stack == 1 &&
+               kernel.options().picture_size == 0 && out.view.picture == nullptr &&
+               mode != Autoreset::kSameStep) {}
+
+    void Finish(std::byte* row, const Outcome& outcome, std::size_t i) const {
+      RowHeader& header = Header(row);
+      const bool truncated = header.step >= limit;
+      header.terminated = outcome.terminated;
+      header.truncated = truncated;
+      if (out.stepped != nullptr) out.stepped[i] = true;
+      out.reward[i] = outcome.reward * scale;
+      out.terminated[i] = outcome.terminated;
+      out.truncated[i] = truncated;
+      const State& state = StateOf(row);
+      if (out.view.obs != nullptr) {
+        if constexpr (kFields) {
+          Obs all;
+          E::Observe(params, state, &all);
+          kernel.Scatter(&all, out.view.obs, i);
+        } else {
+          E::Observe(params, state, ObsAt(i));
+        }
+      }
+      if constexpr (kMask) {
+        std::int8_t* const mask = out.view.action_mask;
+        if (mask != nullptr) E::LegalActions(params, state, mask + i * mask_size);
+      }
+      if constexpr (kTurns) {
+        if (out.view.to_play != nullptr) out.view.to_play[i] = E::ToPlay(params, state);
+      }
+    }
+
+    Obs* ObsAt(std::size_t i) const {
+      return reinterpret_cast<Obs*>(static_cast<std::byte*>(out.view.obs[0]) + i * obs_bytes);
+    }
+
+    const KernelOf& kernel;
+    const Params& params;
+    const StepOutputs out;
+    const double scale;
+    const std::uint64_t limit;
+    const std::size_t obs_bytes, mask_size;
+    const bool fits;
+  };
+
+  // Steps a block of plain rows at one go. Those whose episode has ended are stepped as well, which
+  // costs less than to leave them out: their reset covers it.
+  void Sweep(std::byte* block, const Action* taken, const Plain& plain, const StepOutputs& out,
+             std::size_t start, std::size_t count) const {
+    if constexpr (kSweeps) {
+      const std::size_t bytes = row_bytes();
+      double* const reward = out.reward + start;
+      bool* const terminated = out.terminated + start;
+      E::Sweep(plain.params,
+               {block + kStateAt, bytes, taken,
+                out.view.obs == nullptr ? nullptr : plain.ObsAt(start), reward, terminated, count});
+      if (plain.scale != 1.0) {
+        for (std::size_t k = 0; k < count; ++k) reward[k] *= plain.scale;
+      }
+      std::uint8_t over[kBlock];
+      std::size_t num_over = 0;
+      for (std::size_t k = 0; k < count; ++k) {
+        RowHeader& header = Header(block + k * bytes);
+        over[num_over] = static_cast<std::uint8_t>(k);
+        num_over += header.ended();
+        const bool truncated = ++header.step >= plain.limit;
+        header.terminated = terminated[k];
+        header.truncated = out.truncated[start + k] = truncated;
+      }
+      for (std::size_t j = 0; j < num_over; ++j) {
+        PassEnded(block + over[j] * bytes, Autoreset::kNextStep, out, start + over[j]);
+      }
+    }
   }
 
   // writes what is observed now to element i of every field's slab

@@ -108,9 +108,29 @@ struct CartPole {
   static void StepManyFast(const Params& params, State* const* states, const Action* const* actions,
                            Outcome* outcomes, std::size_t n);
 
+  // Step and Observe; a state's numbers are all that they change, and Reset sets them.
+  static void Sweep(const Params& params, const Strip<CartPole>& strip) {
+    std::size_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
-  static void StepFour(const Params& params, State* const* states, const Action* const* actions,
-                       Outcome* outcomes);
+    if (ActiveSimd() >= SimdLevel::kAvx2) i = params.fast ? SweepEights(strip) : SweepFours(strip);
+#endif
+    for (; i < strip.n; ++i) {
+      strip.terminated[i] = Step(params, strip.state(i), strip.actions + i, {}, {}).terminated;
+      if (strip.obs != nullptr) Observe(params, strip.state(i), strip.obs + 4 * i);
+    }
+    for (i = 0; i < strip.n; ++i) strip.reward[i] = Reward(params, strip.terminated[i]);
+  }
+
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+  // Both leave the last few rows, and the rewards; they return how many rows they stepped.
+  static std::size_t SweepFours(const Strip<CartPole>& strip);
+  static std::size_t SweepEights(const Strip<CartPole>& strip);
+  static std::size_t StepEights(State* const* states, const Action* const* actions,
+                                Outcome* outcomes, std::size_t n);
+  static std::size_t StepFours(State* const* states, const Action* const* actions,
+                               Outcome* outcomes, std::size_t n);
+  // Step for four rows, a lane a row. Returns a bit a row where the pole is down.
+  static int StepFour(State* const* states, const Action* const* actions, __m256d* next);
 #endif
 
   static void StepMany(const Params& params, State* const* states, const Action* const* actions,
@@ -119,7 +139,10 @@ struct CartPole {
     std::size_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
     if (ActiveSimd() >= SimdLevel::kAvx2) {
-      for (; i + 4 <= n; i += 4) StepFour(params, states + i, actions + i, outcomes + i);
+      i = StepFours(states, actions, outcomes, n);
+      for (std::size_t k = 0; k < i; ++k) {
+        outcomes[k].reward = Reward(params, outcomes[k].terminated);
+      }
     }
 #endif
     for (; i < n; ++i) outcomes[i] = Step(params, *states[i], actions[i], {}, {});
@@ -141,17 +164,15 @@ static_assert(offsetof(CartPole::State, theta_dot) == 3 * sizeof(double));
 
 #ifdef ROLLOUT_HAS_AVX2_TARGET
 
-// Step for four rows, a lane a row: the same operations in the same order, so the same bits.
-ROLLOUT_AVX2_TARGET inline void CartPole::StepFour(const Params& params, State* const* states,
-                                                   const Action* const* actions,
-                                                   Outcome* outcomes) {
+// The same operations in the same order, so the same bits.
+ROLLOUT_AVX2 int CartPole::StepFour(State* const* states, const Action* const* actions,
+                                    __m256d* row) {
   using internal::Abs;
   using internal::All;
   using internal::Transpose;
   using Four = __m256d;
 
   // a state's first four numbers are contiguous: load four states and transpose
-  Four row[4];
   for (int k = 0; k < 4; ++k) row[k] = _mm256_loadu_pd(&states[k]->x);
   Transpose(row);
   Four x = row[0], x_dot = row[1], theta = row[2], theta_dot = row[3];
@@ -178,11 +199,40 @@ ROLLOUT_AVX2_TARGET inline void CartPole::StepFour(const Params& params, State* 
                                       _mm256_cmp_pd(Abs(theta), All(kThetaLimit), _CMP_GT_OQ)));
 
   Transpose(row);
-  for (int k = 0; k < 4; ++k) {
-    _mm256_storeu_pd(&states[k]->x, row[k]);
-    outcomes[k].terminated = (fallen >> k & 1) != 0;
-    outcomes[k].reward = Reward(params, outcomes[k].terminated);
+  for (int k = 0; k < 4; ++k) _mm256_storeu_pd(&states[k]->x, row[k]);
+  return fallen;
+}
+
+ROLLOUT_AVX2_TARGET inline std::size_t CartPole::SweepFours(const Strip<CartPole>& strip) {
+  std::size_t i = 0;
+  for (; i + 4 <= strip.n; i += 4) {
+    State* states[4];
+    const Action* actions[4];
+    for (std::size_t k = 0; k < 4; ++k) {
+      states[k] = &strip.state(i + k);
+      actions[k] = strip.actions + i + k;
+    }
+    __m256d next[4];
+    const int down = StepFour(states, actions, next);
+    for (std::size_t k = 0; k < 4; ++k) strip.terminated[i + k] = (down >> k & 1) != 0;
+    if (strip.obs == nullptr) continue;
+    for (std::size_t k = 0; k < 4; ++k) {
+      _mm_storeu_ps(strip.obs + 4 * (i + k), _mm256_cvtpd_ps(next[k]));
+    }
   }
+  return i;
+}
+
+ROLLOUT_AVX2_TARGET inline std::size_t CartPole::StepFours(State* const* states,
+                                                           const Action* const* actions,
+                                                           Outcome* outcomes, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    __m256d next[4];
+    const int down = StepFour(states + i, actions + i, next);
+    for (int k = 0; k < 4; ++k) outcomes[i + k].terminated = (down >> k & 1) != 0;
+  }
+  return i;
 }
 
 #endif  // ROLLOUT_HAS_AVX2_TARGET

@@ -66,9 +66,9 @@ struct CartPoleFast {
     r[3] = _mm256_shuffle_ps(high01, high23, 0xEE);
   }
 
-  // Step for eight rows, a lane a row. Returns a bit a row.
-  ROLLOUT_AVX2_TARGET static unsigned StepEight(CartPole::State* const* states,
-                                                const CartPole::Action* const* actions) {
+  // Step for eight rows, a lane a row. Returns a bit a row; rows k and k + 4 go to next[k].
+  ROLLOUT_AVX2 static unsigned StepEight(CartPole::State* const* states,
+                                         const CartPole::Action* const* actions, Eight* next) {
     const auto load = [states](int k) __attribute__((target("avx2,fma"), always_inline)) {
       return _mm256_cvtpd_ps(_mm256_loadu_pd(&states[k]->x));
     };
@@ -79,6 +79,7 @@ struct CartPoleFast {
     if (__builtin_expect(_mm256_movemask_ps(Beyond(theta, kSeriesLimit)) != 0, 0)) {
       unsigned down = 0;
       for (int k = 0; k < 8; ++k) down |= (Step(*states[k], *actions[k]) ? 1U : 0U) << k;
+      for (int k = 0; k < 4; ++k) next[k] = _mm256_set_m128(load(k + 4), load(k));
       return down;
     }
     const Eight t = theta * theta;
@@ -105,6 +106,7 @@ struct CartPoleFast {
     for (int k = 0; k < 4; ++k) {
       _mm256_storeu_pd(&states[k]->x, _mm256_cvtps_pd(_mm256_castps256_ps128(row[k])));
       _mm256_storeu_pd(&states[k + 4]->x, _mm256_cvtps_pd(_mm256_extractf128_ps(row[k], 1)));
+      next[k] = row[k];
     }
     return static_cast<unsigned>(down);
   }
@@ -116,17 +118,49 @@ inline Outcome CartPole::StepFast(const Params& params, State& state, const Acti
   return {Reward(params, down), down};
 }
 
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+ROLLOUT_AVX2_TARGET inline std::size_t CartPole::SweepEights(const Strip<CartPole>& strip) {
+  std::size_t i = 0;
+  for (; i + 8 <= strip.n; i += 8) {
+    State* states[8];
+    const Action* actions[8];
+    for (std::size_t k = 0; k < 8; ++k) {
+      states[k] = &strip.state(i + k);
+      actions[k] = strip.actions + i + k;
+    }
+    __m256 next[4];
+    const unsigned down = CartPoleFast::StepEight(states, actions, next);
+    for (std::size_t k = 0; k < 8; ++k) strip.terminated[i + k] = (down >> k & 1) != 0;
+    if (strip.obs == nullptr) continue;
+    for (std::size_t k = 0; k < 4; ++k) {
+      _mm_storeu_ps(strip.obs + 4 * (i + k), _mm256_castps256_ps128(next[k]));
+      _mm_storeu_ps(strip.obs + 4 * (i + k + 4), _mm256_extractf128_ps(next[k], 1));
+    }
+  }
+  return i;
+}
+
+ROLLOUT_AVX2_TARGET inline std::size_t CartPole::StepEights(State* const* states,
+                                                            const Action* const* actions,
+                                                            Outcome* outcomes, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    __m256 next[4];
+    const unsigned down = CartPoleFast::StepEight(states + i, actions + i, next);
+    for (int k = 0; k < 8; ++k) outcomes[i + k].terminated = (down >> k & 1) != 0;
+  }
+  return i;
+}
+#endif
+
 inline void CartPole::StepManyFast(const Params& params, State* const* states,
                                    const Action* const* actions, Outcome* outcomes, std::size_t n) {
   std::size_t i = 0;
 #ifdef ROLLOUT_HAS_AVX2_TARGET
   if (ActiveSimd() >= SimdLevel::kAvx2) {
-    for (; i + 8 <= n; i += 8) {
-      const unsigned down = CartPoleFast::StepEight(states + i, actions + i);
-      for (int k = 0; k < 8; ++k) {
-        outcomes[i + k].terminated = (down >> k & 1) != 0;
-        outcomes[i + k].reward = Reward(params, outcomes[i + k].terminated);
-      }
+    i = StepEights(states, actions, outcomes, n);
+    for (std::size_t k = 0; k < i; ++k) {
+      outcomes[k].reward = Reward(params, outcomes[k].terminated);
     }
   }
 #endif
