@@ -48,8 +48,8 @@ struct TicTacToe {
   }
 
   static void Observe(const Params&, const State& state, Obs* out) {
-    WriteBits<kCells>(state.stones[state.to_play], out);
-    WriteBits<kCells>(state.stones[state.to_play ^ 1], out + kCells);
+    Write(state.stones[state.to_play], out);
+    Write(state.stones[state.to_play ^ 1], out + kCells);
   }
 
   static std::uint64_t LegalBits(const Params&, const State& state) {
@@ -57,7 +57,7 @@ struct TicTacToe {
   }
 
   static void LegalActions(const Params& params, const State& state, std::int8_t* mask) {
-    WriteBits<kCells>(LegalBits(params, state), mask);
+    Write(LegalBits(params, state), mask);
   }
 
   static bool IsLegal(const Params&, const State& state, const Action* action) {
@@ -73,9 +73,20 @@ struct TicTacToe {
     return static_cast<unsigned>(state.stones[0] | state.stones[1]);
   }
 
+  static void Write(std::uint64_t cells, void* out) { std::memcpy(out, kBytes[cells].data(), kCells); }
+
   static bool HasLine(unsigned stones) { return kHasLine[stones >> 5] >> (stones & 31) & 1; }
 
  private:
+  // a byte a cell for each of the 512 sets of cells, each set at a multiple of 16 bytes
+  static constexpr std::array<std::array<std::uint8_t, 16>, kFull + 1> kBytes = [] {
+    std::array<std::array<std::uint8_t, 16>, kFull + 1> table{};
+    for (unsigned cells = 0; cells <= kFull; ++cells) {
+      for (unsigned k = 0; k < kCells; ++k) table[cells][k] = cells >> k & 1;
+    }
+    return table;
+  }();
+
   // a bit for each of the 512 sets of cells
   static constexpr std::array<std::uint32_t, 16> kHasLine = [] {
     constexpr unsigned kLines[] = {0007, 0070, 0700, 0111, 0222, 0444, 0421, 0124};
