@@ -66,14 +66,7 @@ struct Game2048 {
   }
 
   static Outcome Step(const Params& params, State& state, const Action* action, const StepKey& key,
-                      const StepExtras&) {
-    const double reward = Slide(params, state, *action);
-    if (!state.over) {
-      PhiloxStream stream(key.seed, key.episode, key.step, 0);
-      Resolve(params, state, DrawOutcome(state, stream));
-    }
-    return {reward, state.over != 0};
-  }
+                      const StepExtras&);
 
   static void Observe(const Params&, const State& state, Obs* out) {
     std::memcpy(out, state.tile, kCells);
@@ -223,5 +216,26 @@ struct Game2048 {
     return 2 * cell + (stream.NextDouble() < kChanceOfFour);
   }
 };
+
+}  // namespace rollout
+
+#include "envs/chance/game2048_avx2.h"
+
+namespace rollout {
+
+inline Outcome Game2048::Step(const Params& params, State& state, const Action* action,
+                              const StepKey& key, const StepExtras&) {
+#ifdef ROLLOUT_HAS_AVX2_TARGET
+  if (ActiveSimd() >= SimdLevel::kAvx2) {
+    return Game2048Avx2::Step(params, state, static_cast<std::size_t>(*action), key);
+  }
+#endif
+  const double reward = Slide(params, state, *action);
+  if (!state.over) {
+    PhiloxStream stream(key.seed, key.episode, key.step, 0);
+    Resolve(params, state, DrawOutcome(state, stream));
+  }
+  return {reward, state.over != 0};
+}
 
 }  // namespace rollout

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rollout
+from rollout import _native
 from rollout.envs.chance import Game2048VectorEnv
 
 ORACLE = Path(__file__).parents[1] / "boards" / "oracle_openspiel.py"
@@ -134,6 +135,25 @@ def test_steps_draw_by_the_chances() -> None:
     # 99.99 % of the chi-squared distribution with 7 degrees of freedom (8 outcomes)
     assert possible.sum() == 8
     assert chi < 29.9
+
+
+@pytest.mark.parametrize("max_tile", [0, 32])
+def test_simd_levels_agree_to_the_bit(max_tile: int) -> None:
+    before, runs, boards = _native.simd_level(), [], random_boards(1000)
+    for level in {"baseline", before}:
+        _native.set_simd_level(level)
+        env = made(len(boards), max_tile=max_tile)
+        rng, run = np.random.default_rng(5), []
+        env.set_attr("state", [board(rows) for rows in boards])
+        mask = env.view().action_mask
+        for _ in range(60):
+            chance = rng.random(mask.shape)
+            out = env.step(np.argmax(chance * mask, axis=1))
+            mask = out[4]["action_mask"]
+            run.append([part.tobytes() for part in (*out[:4], mask)])
+        runs.append((run, env.snapshot()))
+    _native.set_simd_level(before)
+    assert all(run == runs[0] for run in runs)
 
 
 def test_first_tiles_differ_by_seed_and_episode() -> None:
