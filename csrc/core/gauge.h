@@ -2,8 +2,9 @@
 //
 // For each size of loop, by powers of two, a few calls are timed with and without threads, and the
 // faster way is kept; now and then the other is tried again, since machines get busier and quieter.
-// A loop too short to gain anything never tries threads. Nothing is timed in between, so a decision
-// costs a few instructions. Decisions change speed alone: loops give the same results either way.
+// A loop too short to gain anything never tries threads. Threads that sleep get a millisecond of
+// calls to wake up in before they are timed. Nothing is timed in between, so a decision costs a few
+// instructions. Decisions change speed alone: loops give the same results either way.
 // One caller at a time.
 #pragma once
 
@@ -45,21 +46,37 @@ class Gauge {
     }
     // time the way in use, then the other, then choose
     const bool threaded = size.timed < kTimed ? size.threaded : !size.threaded;
+    if (size.waking > 0) {
+      --size.waking;
+      return Run(pool, n, size, threaded, body);
+    }
     const auto start = std::chrono::steady_clock::now();
     Run(pool, n, size, threaded, body);
     const std::chrono::duration<float, std::nano> took = std::chrono::steady_clock::now() - start;
     size.ns_a_row[threaded][size.timed % kTimed] = took.count() / static_cast<float>(n);
     ++size.timed;
-    if (size.timed == kTimed && !size.threaded && Median(size, false) * n < kTooShortNs) {
-      Rest(size);
+    if (size.timed == kTimed && !size.threaded) {
+      const float took_inline = Median(size, false) * static_cast<float>(n);
+      if (took_inline < kTooShortNs) return Rest(size);
+      // threads that sleep are not timed before they had time to wake up
+      size.waking = static_cast<int>(kWakeNs / took_inline);
     } else if (size.timed == 2 * kTimed) {
       Choose(size);
     }
   }
 
+  // Runs another loop over n rows the way that the last one went.
+  template <class Body>
+  void Again(ThreadPool& pool, std::size_t n, Body&& body) {
+    if (const std::size_t chunk = forced_chunk.load(std::memory_order_relaxed); chunk > 0) {
+      return pool.ParallelFor(n, chunk, body);
+    }
+    Run(pool, n, sizes_[std::bit_width(n)], Threaded(n), body);
+  }
+
  private:
   static constexpr int kTimed = 5;  // calls timed each way; their median counts
-  static constexpr float kTooShortNs = 4'000, kChunkNs = 5'000;
+  static constexpr float kTooShortNs = 4'000, kChunkNs = 5'000, kWakeNs = 1'000'000;
   static constexpr float kGain = 0.95F;  // threads must be faster by this much
   static constexpr std::uint32_t kFirstRest = 32, kLongestRest = 4096;
 
@@ -68,6 +85,7 @@ class Gauge {
     std::uint32_t untimed = 0;                            // calls left before timing again
     std::uint32_t rest = kFirstRest;
     int timed = 0;
+    int waking = 0;  // calls left before the threads are timed
     bool threaded = false;
   };
 
@@ -84,7 +102,7 @@ class Gauge {
     if (const float cost = Median(size, false); cost > 0) {
       chunk = static_cast<std::size_t>(std::clamp(kChunkNs / cost, 1.0F, 65536.0F));
     }
-    const std::size_t share = n / (4 * static_cast<std::size_t>(pool.num_threads()));
+    const std::size_t share = n / (8 * static_cast<std::size_t>(pool.num_threads()));
     pool.ParallelFor(n, std::clamp<std::size_t>(chunk, 1, std::max<std::size_t>(share, 1)), body);
   }
 

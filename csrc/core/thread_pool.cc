@@ -187,6 +187,9 @@ class ThreadPool::Workers {
       }
       seen = Loop(state_.load());
       if (stop_.load()) return;
+      // on their way while the next line waits
+      __builtin_prefetch(&n_);
+      __builtin_prefetch(&shares_[self], 1);
       if (!Enter()) continue;
       TakeChunks(self);
       Leave();
@@ -203,11 +206,13 @@ class ThreadPool::Workers {
 
   const std::uint32_t born_;
   std::mutex loop_mutex_;
-  std::size_t n_ = 0, grain_ = 1;
+  // what the loop is, in one cache line
+  alignas(kCacheLine) std::size_t n_ = 0;
+  std::size_t grain_ = 1;
   Call call_ = nullptr;
   void* context_ = nullptr;
-  std::mutex error_mutex_;
   std::exception_ptr error_;
+  std::mutex error_mutex_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stop_{false}, caller_sleeps_{false};
   std::vector<Share> shares_;  // the caller's, then a worker's each

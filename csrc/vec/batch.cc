@@ -21,7 +21,6 @@ Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num
       reset_gauge_(kernel_->grain()),
       step_gauge_(kernel_->grain()),
       look_gauge_(kernel_->grain()),
-      legality_gauge_(kernel_->grain()),
       slab_(static_cast<std::byte*>(
           ::operator new[](num_rows * kernel_->row_bytes(), kSlabAlignment))) {
   // zeroed, so that padding never makes equal rows differ
@@ -31,15 +30,20 @@ Batch::Batch(std::shared_ptr<const Kernel> kernel, std::size_t num_rows, int num
 
 void Batch::Free::operator()(std::byte* slab) const { ::operator delete[](slab, kSlabAlignment); }
 
-template <class Body>
-void Batch::Loop(Gauge& gauge, const std::byte* slab, std::size_t n, const Body& body) {
+template <class Run>
+void Batch::NameRow(const std::byte* slab, const Run& run) {
   try {
-    gauge.For(pool_, n, body);
+    run();
   } catch (EnvError& error) {
     const auto offset = static_cast<const std::byte*>(error.state) - slab;
     error.row = offset / static_cast<std::ptrdiff_t>(kernel_->row_bytes());
     throw;
   }
+}
+
+template <class Body>
+void Batch::Loop(Gauge& gauge, const std::byte* slab, std::size_t n, const Body& body) {
+  NameRow(slab, [&] { gauge.For(pool_, n, body); });
 }
 
 template <class Body>
@@ -85,13 +89,15 @@ void Batch::Look(const std::byte* slab, std::size_t n, const View& view) {
 
 std::int64_t Batch::FirstIllegal(const std::byte* slab, std::size_t n, const void* actions) {
   std::atomic<std::size_t> first{n};
-  Loop(legality_gauge_, slab, n, [&](std::size_t begin, std::size_t end) {
+  const auto look = [&](std::size_t begin, std::size_t end) {
     const std::size_t found = kernel_->FirstIllegal(slab, actions, begin, end);
     if (found == end) return;
     std::size_t now = first.load(std::memory_order_relaxed);
     while (found < now && !first.compare_exchange_weak(now, found)) {
     }
-  });
+  };
+  // where the step will run, which finds the rows in that core's cache
+  NameRow(slab, [&] { step_gauge_.Again(pool_, n, look); });
   const std::size_t row = first.load(std::memory_order_relaxed);
   return row == n ? -1 : static_cast<std::int64_t>(row);
 }

@@ -57,8 +57,10 @@ class Batch {
   std::int64_t FirstEnded() const;
 
  private:
-  // Runs a loop over n rows of a slab. Of environments that fail, an error gets its row; the rows
-  // are put back to what they were, unless the loop only reads them.
+  // Runs something over rows of a slab; of environments that fail, an error gets its row.
+  template <class Run>
+  void NameRow(const std::byte* slab, const Run& run);
+  // Likewise a loop over n rows. Change puts them back to what they were after an error.
   template <class Body>
   void Loop(Gauge& gauge, const std::byte* slab, std::size_t n, const Body& body);
   template <class Body>
@@ -73,7 +75,7 @@ class Batch {
   std::shared_ptr<const Kernel> kernel_;
   std::size_t num_rows_;
   ThreadPool pool_;
-  Gauge reset_gauge_, step_gauge_, look_gauge_, legality_gauge_;
+  Gauge reset_gauge_, step_gauge_, look_gauge_;
   std::vector<std::byte> before_;  // the rows of environments that fail, as Change found them
   std::unique_ptr<std::byte[], Free> slab_;
 };
