@@ -219,6 +219,21 @@ py::tuple StepRows(EnvBatch& self, const Bytes& rows, const py::object& given) {
   return py::make_tuple(next, arrays.AsTuple());
 }
 
+// Runs a long loop part by part, so that seconds of it are no longer than this without a look at
+// whether the user wants to go on.
+template <class Body>
+void InParts(std::size_t n, std::size_t part, const Body& body) {
+  constexpr std::chrono::milliseconds kPatience(20);
+  for (std::size_t begin = 0; begin < n;) {
+    const std::size_t end = std::min(begin + part, n);
+    const auto start = std::chrono::steady_clock::now();
+    body(begin, end);
+    if (std::chrono::steady_clock::now() - start < kPatience) part *= 2;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    begin = end;
+  }
+}
+
 // (worlds at the end, reward, alive, events or None) of sequences that start in some of the rows.
 py::tuple Follow(EnvBatch& self, const Bytes& rows, const Index& start, const py::object& given,
                  std::size_t horizon, bool with_events) {
@@ -248,16 +263,21 @@ py::tuple Follow(EnvBatch& self, const Bytes& rows, const Index& start, const py
   }
   const auto* const slab = reinterpret_cast<const std::byte*>(from.data());
   const void* const acts = actions.data();
-  std::int64_t illegal = -1;
-  {
-    const py::gil_scoped_release release;
-    illegal = rollout::Follow(self.batch.pool(), kernel, slab, Span(start), acts, horizon, out);
-  }
-  if (illegal >= 0) {
-    throw py::value_error("actions: sequence " + std::to_string(illegal) +
-                          " holds an action that is against the rules where it is taken; a world "
-                          "with illegal actions is for tree search");
-  }
+  constexpr std::size_t kFirstSteps = 1 << 16;  // most calls of planners take fewer
+  const std::size_t first_part = std::max<std::size_t>(1, kFirstSteps / horizon);
+  InParts(n, first_part, [&](std::size_t begin, std::size_t end) {
+    std::int64_t illegal = -1;
+    {
+      const py::gil_scoped_release release;
+      illegal = rollout::Follow(self.batch.pool(), kernel, slab, Span(start), acts, horizon, out,
+                                begin, end);
+    }
+    if (illegal >= 0) {
+      throw py::value_error("actions: sequence " + std::to_string(illegal) +
+                            " holds an action that is against the rules where it is taken; a "
+                            "world with illegal actions is for tree search");
+    }
+  });
   return py::make_tuple(last, reward, alive, events);
 }
 
@@ -298,20 +318,10 @@ py::tuple Playouts(EnvBatch& self, const Bytes& rows, std::size_t times, std::ui
   const auto* const slab = reinterpret_cast<const std::byte*>(rows.data());
   double* const sums = returns.mutable_data();
   std::int32_t* const counts = steps.mutable_data();
-  // seconds of games are no longer than this without a look at whether the user wants to go on
-  constexpr std::chrono::milliseconds kPatience(20);
-  const std::size_t total = static_cast<std::size_t>(n) * times;
-  for (std::size_t begin = 0, part = 64; begin < total;) {
-    const std::size_t end = std::min(begin + part, total);
-    const auto start = std::chrono::steady_clock::now();
-    {
-      const py::gil_scoped_release release;
-      self.batch.Playouts(slab, times, begin, end, seed, max_steps, sums, counts);
-    }
-    if (std::chrono::steady_clock::now() - start < kPatience) part *= 2;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    begin = end;
-  }
+  InParts(static_cast<std::size_t>(n) * times, 64, [&](std::size_t begin, std::size_t end) {
+    const py::gil_scoped_release release;
+    self.batch.Playouts(slab, times, begin, end, seed, max_steps, sums, counts);
+  });
   return py::make_tuple(returns, steps);
 }
 

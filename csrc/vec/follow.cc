@@ -30,7 +30,7 @@ struct Scratch {
 
 std::int64_t Follow(ThreadPool& pool, const Kernel& kernel, const std::byte* slab,
                     std::span<const std::int64_t> from, const void* actions, std::size_t horizon,
-                    const FollowOutputs& out) {
+                    const FollowOutputs& out, std::size_t begin, std::size_t end) {
   const std::size_t n = from.size(), bytes = kernel.row_bytes();
   const std::size_t action_bytes = kernel.action_bytes();
   std::atomic<std::size_t> illegal{n};
@@ -40,10 +40,10 @@ std::int64_t Follow(ThreadPool& pool, const Kernel& kernel, const std::byte* sla
     }
   };
 
-  pool.ParallelFor(n, kBlock, [&](std::size_t begin, std::size_t end) {
+  pool.ParallelFor(end - begin, kBlock, [&](std::size_t part_begin, std::size_t part_end) {
     Scratch scratch(kernel);
-    for (std::size_t first = begin; first < end; first += kBlock) {
-      const std::size_t count = std::min(kBlock, end - first);
+    for (std::size_t part = part_begin; part < part_end; part += kBlock) {
+      const std::size_t first = begin + part, count = std::min(kBlock, part_end - part);
       std::byte* const worlds = scratch.worlds.get();
       for (std::size_t i = 0; i < count; ++i) {
         const auto row = static_cast<std::size_t>(from[first + i]);

@@ -27,10 +27,10 @@ struct FollowOutputs {
 };
 
 // from: the row of the slab that each sequence starts in, [n]. actions: [H, n, action_size].
-// Returns the first sequence in which an action may not be taken, or -1; outputs are then
-// incomplete.
+// Rolls sequences begin .. end of them. Returns the first in which an action may not be taken, or
+// -1; outputs are then incomplete.
 std::int64_t Follow(ThreadPool& pool, const Kernel& kernel, const std::byte* slab,
                     std::span<const std::int64_t> from, const void* actions, std::size_t horizon,
-                    const FollowOutputs& out);
+                    const FollowOutputs& out, std::size_t begin, std::size_t end);
 
 }  // namespace rollout

@@ -73,6 +73,18 @@ def test_an_interrupt_ends_playouts_early() -> None:
     assert time.monotonic() - start < 20
 
 
+def test_an_interrupt_ends_a_roll_early() -> None:
+    env = make_vec("Kitchen-v0", 1, num_threads=2)
+    env.reset(seed=0)
+    start, sequences = env.snapshot(), 40_000
+    stay, rows = np.full((100, sequences, 2), 4), np.zeros(sequences, np.int64)
+    begun = time.monotonic()
+    env.rollout_from(start, stay, rows)
+    whole, begun = time.monotonic() - begun, time.monotonic()
+    assert until_interrupted(lambda: env.rollout_from(start, stay, rows)) == 0
+    assert time.monotonic() - begun < 0.5 * whole
+
+
 def in_child(env: VectorEnv, actions: np.ndarray, pipe: object) -> None:
     """Step a pickled env in another process and send what came of it."""
     steps = [env.step(action)[0] for action in actions]

@@ -155,7 +155,8 @@ void Roll(const typename E::Params& params, int threads, Notes& notes) {
   out.reward = reward.data();
   out.alive = alive.data();
   out.last = last.data();
-  if (Follow(batch.pool(), *kernel, batch.row(0), from, actions.data(), kHorizon, out) >= 0) {
+  if (Follow(batch.pool(), *kernel, batch.row(0), from, actions.data(), kHorizon, out, 0,
+             from.size()) >= 0) {
     ++faults;
   }
   notes.Add(reward);
