@@ -45,9 +45,14 @@ void CheckChoices(const EnvSpec& spec, const ArrayShape& shape, const std::int64
       // as unsigned, a negative number is too large as well
       return static_cast<std::uint64_t>(values[row * width + part]) < choices;
     };
-    bool all_legal = true;  // no early exit, so that this vectorises
-    for (std::size_t row = 0; row < n; ++row) all_legal &= legal(row);
-    if (all_legal) continue;
+    // neither a number nor what it leaves up to the last choice is negative; without an early exit
+    // or a comparison of 64 bits, so that this vectorises
+    std::uint64_t signs = 0;
+    for (std::size_t row = 0; row < n; ++row) {
+      const auto value = static_cast<std::uint64_t>(values[row * width + part]);
+      signs |= value | (choices - 1 - value);
+    }
+    if (signs >> 63 == 0) continue;
     std::size_t row = 0;
     while (legal(row)) ++row;
     throw py::value_error(Expected(spec, shape) + " in 0.." + std::to_string(choices - 1) +
