@@ -789,8 +789,11 @@ class Search:
     def act(self, action: Tensor, weights: Tensor) -> None:
         """Write the action to take, [B] int64, and the policy target, [B, A] float32."""
 
-    def field(self, name: str) -> NDArray[Any]:
-        """Return one of mctx's tree arrays, or chance_nodes: [B, N] or [B, N, F]."""
+    def field(self, name: str, row: int | None = None) -> NDArray[Any]:
+        """Return one of mctx's tree arrays, or chance_nodes: [B, N] or [B, N, F].
+
+        Of one row [1, N] or [1, N, F]. Raises IndexError for a row that is not there.
+        """
 
     def summary(self) -> tuple[NDArray[np.float32], ...]:
         """Return the roots' visits [B, A], values [B], Q [B, A], raw and mixed values [B]."""

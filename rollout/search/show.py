@@ -25,7 +25,7 @@ def visit_table(tree: SearchTree, row: int = 0, names: Sequence[str] | None = No
     """
     root = to_dict(tree, row, names)
     tried = {child.get("column", child["action"]): child for child in root.get("children", [])}
-    logits = tree.children_prior_logits[row, 0, : tree.num_actions]
+    logits = tree.of_row("children_prior_logits", row)[0, : tree.num_actions]
     priors = logits.softmax(-1).tolist()
     barred = (logits == torch.finfo(torch.float32).min).tolist()
     edges = _Edges(tree, row, names)
@@ -74,11 +74,15 @@ def to_dict(tree: SearchTree, row: int = 0, names: Sequence[str] | None = None) 
     if not 0 <= row < tree.batch_size:
         raise IndexError(f"row: expected 0 to {tree.batch_size - 1}, got {row}")
     edges = _Edges(tree, row, names)
-    index, visits = tree.children_index[row].tolist(), tree.node_visits[row].tolist()
-    values, raw = tree.node_values[row].tolist(), tree.raw_values[row].tolist()
-    rewards, discounts = tree.children_rewards[row].tolist(), tree.children_discounts[row].tolist()
-    priors = tree.children_prior_logits[row].softmax(-1).tolist()
-    chance = tree.chance_nodes[row].tolist()
+
+    def numbers(name: str) -> list[Any]:
+        return tree.of_row(name, row).tolist()
+
+    index, visits = numbers("children_index"), numbers("node_visits")
+    values, raw = numbers("node_values"), numbers("raw_values")
+    rewards, discounts = numbers("children_rewards"), numbers("children_discounts")
+    priors = tree.of_row("children_prior_logits", row).softmax(-1).tolist()
+    chance = numbers("chance_nodes")
     nodes: list[dict[str, Any]] = [
         {"name": "root", "visits": v, "value": x, "raw_value": r}
         for v, x, r in zip(visits, values, raw, strict=True)

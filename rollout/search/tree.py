@@ -258,5 +258,9 @@ class SearchTree:
         """Write a row's tree as one HTML file that needs nothing else."""
         show.to_html(self, path, row, names, title)
 
+    def of_row(self, name: str, row: int) -> Tensor:
+        """Return one of the arrays above for one row, [N] or [N, F]; O(N A), whatever B is."""
+        return torch.from_numpy(self.native.field(name, row))[0]
+
     def _field(self, name: str) -> Tensor:
         return torch.from_numpy(self.native.field(name))

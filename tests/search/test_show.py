@@ -207,3 +207,21 @@ def test_what_lies_behind_a_closed_action_is_left_out():
     assert last["action"] == 0
     assert [(one["name"], one["outcome"]) for one in last["children"]] == [("chance 2", 2)]
     assert count(last) == tree.to_graphviz().count("style=dashed") == 2
+
+
+@pytest.mark.parametrize("actions", [3, 40])
+def test_a_row_alone_is_what_it_is_in_the_batch(actions):
+    model = TableModel(actions)
+    tree = search.muzero_policy(model.root(3), model.recurrent, 12).search_tree
+    names = [
+        *("node_visits", "raw_values", "node_values", "parents", "action_from_parent"),
+        *("children_index", "children_visits", "children_prior_logits", "children_rewards"),
+        *("children_discounts", "children_values", "chance_nodes"),
+    ]
+    for name in names:
+        whole = getattr(tree, name)
+        for row in range(3):
+            assert torch.equal(tree.of_row(name, row), whole[row])
+    for row in (3, 2**40):
+        with pytest.raises(IndexError, match=rf"row: expected 0 to 2, got {row}"):
+            tree.of_row("parents", row)
