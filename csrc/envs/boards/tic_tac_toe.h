@@ -73,7 +73,9 @@ struct TicTacToe {
     return static_cast<unsigned>(state.stones[0] | state.stones[1]);
   }
 
-  static void Write(std::uint64_t cells, void* out) { std::memcpy(out, kBytes[cells].data(), kCells); }
+  static void Write(std::uint64_t cells, void* out) {
+    std::memcpy(out, kBytes[cells].data(), kCells);
+  }
 
   static bool HasLine(unsigned stones) { return kHasLine[stones >> 5] >> (stones & 31) & 1; }
 
