@@ -10,7 +10,15 @@ runner = CliRunner()
 
 
 def test_bench_measures_a_pair_and_saves_it(tmp_path):
-    arguments = ["bench", "--select", "kitchen and 64", "--mark", "info", "--passes", "1"]
+    arguments = [
+        "bench",
+        "--select",
+        "kitchen and 64 and not plain",
+        "--mark",
+        "info",
+        "--passes",
+        "1",
+    ]
     result = runner.invoke(app, [*arguments, "--out", str(tmp_path)])
     assert result.exit_code == 0
     saved = json.loads((tmp_path / "bench.json").read_text())
