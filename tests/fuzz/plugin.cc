@@ -29,6 +29,8 @@ class Bytes {
     return value;
   }
 
+  bool Flag() { return (Take<std::uint8_t>() & 1) != 0; }
+
   // mostly small, so that descriptions which hold together are found
   std::uint32_t Count() {
     const auto value = Take<std::uint32_t>();
@@ -81,19 +83,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (std::size_t i = 0; i < 4; ++i) {
     const auto wide = in.Take<std::int64_t>();
-    shape[i] = in.Take<bool>() ? wide : wide % 6;
-    choices[i] = in.Take<bool>() ? wide : 1 + (wide & 7);
+    shape[i] = in.Flag() ? wide : wide % 6;
+    choices[i] = in.Flag() ? wide : 1 + (wide & 7);
     low[i] = in.Take<double>();
     high[i] = in.Take<double>();
     params[i].value = in.Take<double>();
   }
 
   rollout_env raw{};
-  raw.abi_version = ROLLOUT_ABI_VERSION + in.Take<bool>();
-  raw.struct_bytes = in.Take<bool>() ? in.Take<std::uint32_t>() : sizeof(raw);
+  raw.abi_version = ROLLOUT_ABI_VERSION + in.Flag();
+  raw.struct_bytes = in.Flag() ? in.Take<std::uint32_t>() : sizeof(raw);
   raw.id = names[0].c_str();
   raw.summary = names[1].c_str();
-  raw.state_bytes = in.Take<bool>() ? in.Take<std::uint64_t>() : 1 + in.Count();
+  raw.state_bytes = in.Flag() ? in.Take<std::uint64_t>() : 1 + in.Count();
   raw.state_alignment = in.Count();
   raw.obs_dtype = in.Count();
   raw.obs_ndim = in.Count();
@@ -103,7 +105,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   raw.obs_high = high.data();
   raw.action_size = in.Count();
   raw.num_players = in.Count();
-  raw.action_choices = in.Take<bool>() ? choices.data() : nullptr;
+  raw.action_choices = in.Flag() ? choices.data() : nullptr;
   raw.action_low = low.data();
   raw.action_high = high.data();
   raw.max_episode_steps = in.Take<std::int8_t>();
@@ -114,8 +116,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   raw.reset = &Reset;
   raw.step = in.Take<std::uint8_t>() == 7 ? nullptr : &Step;
   raw.observe = &Observe;
-  raw.legal_actions = in.Take<bool>() ? &LegalActions : nullptr;
-  raw.to_play = in.Take<bool>() ? &ToPlay : nullptr;
+  raw.legal_actions = in.Flag() ? &LegalActions : nullptr;
+  raw.to_play = in.Flag() ? &ToPlay : nullptr;
   try {
     const auto plugin = rollout::Plugin::From(&raw);
     const std::vector<double> values(plugin->params.size());

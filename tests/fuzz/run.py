@@ -19,7 +19,10 @@ NATIVE = {
     "layout": (["csrc/envs/kitchen"], "rollout/envs/layouts"),
     "plugin": (["csrc/plugin", "csrc/vec/kernel.cc"], None),
 }
-FLAGS = ["-std=c++20", "-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-Icsrc"]
+FLAGS = [
+    *("-std=c++20", "-O1", "-g", "-Icsrc"),
+    *("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined"),
+]
 
 
 def clang() -> str | None:
